@@ -1,0 +1,112 @@
+"""What an aggregate is: state in columns, folded, merged and read a whole array at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tables.columns import Column
+    from tables.state import State
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A state column of one number a row: a numpy dtype such as `<i8`, and the value of a row that saw nothing."""
+
+    dtype: str
+    zero: int | float | bool = 0
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A state column of any number of entries a row: the numpy dtype of an entry, which may be structured."""
+
+    dtype: str | tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A state column of one Python value a row (None, bool, int, float or str), encoded as JSON."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one batch brings for one aggregate: only the rows for which `where` holds.
+
+    Args:
+        rows: shape (m,), the distinct state rows that are touched, unique.
+        index: shape (n,), for every event its position in `rows`.
+        values: the `of` column over the n events; None if the aggregate has no `of`. Nulls are still in it.
+        time: shape (n,), event time in ms.
+        offset: shape (n,), offset of the event in its input partition.
+    """
+
+    rows: Rows
+    index: Rows
+    values: Column | None
+    time: NDArray[np.int64]
+    offset: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Aggregate(ABC):
+    """One aggregate of a table as it is declared; equal when it says the same. Its running state lives in a `State`.
+
+    Args:
+        of: the expression whose values are aggregated, as text; None where the aggregate takes none.
+        where: the expression that a row must hold to count, as text; None counts all.
+    """
+
+    kind: ClassVar[str]
+    needs: ClassVar[Literal["number", "any", "nothing", "maybe"]] = "number"
+    """What `of` must be: a number, anything, not given, or optional anything."""
+
+    of: str | None = field(default=None)
+    where: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> tuple[Aggregate, ...]:
+        """Return a few declared instances for the laws to run over; `of` is "x" where one is needed."""
+
+    @abstractmethod
+    def columns(self) -> Mapping[str, Fixed | Ragged | Objects]:
+        """Return the state columns by name."""
+
+    @abstractmethod
+    def fold(self, state: State, fold: Fold) -> None:
+        """Fold a batch of events into the state rows it touches."""
+
+    @abstractmethod
+    def merge(self, into: State, rows: Rows, other: State, others: Rows) -> None:
+        """Merge `other`'s rows `others` into `into`'s rows `rows`: same length, `rows` unique."""
+
+    @abstractmethod
+    def result(self, state: State, rows: Rows) -> Column:
+        """Return the aggregate's value for each of `rows`."""
+
+    def describe(self) -> str:
+        """Return the aggregate as one call of the expression grammar, which reads back as an equal object."""
+        return render_call(self)
+
+
+def render_call(aggregate: Aggregate) -> str:
+    """Return `count(where="status >= 500")` for the equal aggregate."""
+    from dataclasses import MISSING, fields  # noqa: PLC0415 - only for display
+
+    parts: list[str] = []
+    for spec in fields(aggregate):
+        value: Any = getattr(aggregate, spec.name)
+        if value == spec.default or (spec.default is MISSING and value is None):
+            continue
+        text = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
+        parts.append(f"{spec.name}={text}" if spec.kw_only else text)
+    return f"{aggregate.kind}({', '.join(parts)})"

@@ -1,0 +1,106 @@
+"""Changelog records of one table partition: their keys and values. The local store mirrors the compacted changelog.
+
+| key | value |
+|---|---|
+| `c` pane first key-bytes | a cell: n and the aggregates' state |
+| `a` rule NUL key-bytes | the state of an alert |
+| `o` index | an event that write n owes (an outbox slot; only those with n = progress.n count) |
+| `p` | progress |
+| `f` | the claim of an owner |
+
+Keys sort by pane first, so that the cells of a window lie together and those that expire do too.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+import msgspec
+
+PROGRESS = b"p"
+CLAIM = b"f"
+CELL = b"c"
+ALERT = b"a"
+OUTBOX = b"o"
+_GROUP = struct.Struct(">cQQ")
+_SIGN = 1 << 63
+NEVER = -(1 << 62)
+"""The watermark of an input in which nothing was seen."""
+
+
+def group_prefix(pane: int, first: int) -> bytes:
+    """Return what the keys of all cells of a pane that count from window `first` on begin with (17 bytes)."""
+    return _GROUP.pack(CELL, pane + _SIGN, first + _SIGN)
+
+
+def cell_key(pane: int, first: int, key: bytes) -> bytes:
+    """Return the changelog key of a cell; `pane` and `first` are pane and window numbers."""
+    return group_prefix(pane, first) + key
+
+
+def split_cell_key(record_key: bytes) -> tuple[int, int, bytes]:
+    """Return (pane, first, key bytes) of a cell's changelog key."""
+    _, pane, first = _GROUP.unpack_from(record_key)
+    return pane - _SIGN, first - _SIGN, record_key[_GROUP.size :]
+
+
+def alert_key(rule: str, key: bytes) -> bytes:
+    """Return the changelog key of the state of one rule's alert for one table key."""
+    return ALERT + rule.encode() + b"\0" + key
+
+
+def split_alert_key(record_key: bytes) -> tuple[str, bytes]:
+    """Return (rule, table key) of an alert state's changelog key."""
+    rule, _, key = record_key[1:].partition(b"\0")
+    return rule.decode(), key
+
+
+def outbox_key(index: int) -> bytes:
+    """Return the changelog key of the `index`-th event of a write."""
+    return OUTBOX + struct.pack(">I", index)
+
+
+class Origin(msgspec.Struct, array_like=True):
+    """What a table partition knows of one input partition: last offset folded, watermark, whether it is silent."""
+
+    z: int
+    watermark: int = NEVER
+    idle: bool = False
+
+
+class Progress(msgspec.Struct):
+    """How far a table partition has come: the last record of every write.
+
+    Args:
+        n: number of the write.
+        origins: by input partition, `topic-partition`.
+        watermark: the table's own, ms; it never goes back.
+        judged: (window number, key): everything before it is judged. The key is latin-1 text of its bytes.
+        before: `judged` at the write before.
+        fingerprint: of the declared table whose state this is.
+    """
+
+    n: int = 0
+    origins: dict[str, Origin] = field(default_factory=dict)
+    watermark: int = NEVER
+    judged: tuple[int, str] = (NEVER, "")
+    before: tuple[int, str] = (NEVER, "")
+    fingerprint: str = ""
+
+    def encode(self) -> bytes:
+        """Return the record value."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, value: bytes) -> Progress:
+        """Return the progress that a record value says."""
+        return msgspec.json.decode(value, type=cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One changelog record; a value of None is a tombstone."""
+
+    key: bytes
+    value: bytes | None
