@@ -1,0 +1,151 @@
+"""What a declaration comes to: the fields to decode, compiled expressions, topics, rules. Pure: no broker is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from streams.codecs.base import Codec, FieldType
+    from streams.expr import Expression
+    from streams.rules.templates import Template
+    from streams.spec import Alert, Declaration, Stream
+    from tables.aggregates.base import Aggregate
+    from tables.spec import Table
+
+CHANGELOG_BATCH = 8 * 1024 * 1024
+"""`max.message.bytes` of the changelogs that we create: one write is one record batch."""
+CHANGELOG_SLACK = 7 * 86_400_000
+"""How much longer than its rows a windowed changelog is retained, in ms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregatePlan:
+    """One column of a table, ready to be fed.
+
+    Args:
+        name: the column.
+        aggregate: as it is declared.
+        of: the values that it takes; None if it takes none.
+        where: rows that count; None is all.
+    """
+
+    name: str
+    aggregate: Aggregate
+    of: Expression | None = None
+    where: Expression | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulePlan:
+    """One alert rule, ready to be judged.
+
+    Args:
+        id: the alert's name, with `#2`, `#3`.. for the second and third rule of that name.
+        alert: as it is declared.
+        expr: the condition over the table's columns and key fields.
+        value: what `$value` is; None if the condition compares nothing.
+        judge: `close` or `update`, resolved.
+        topic: where its events go.
+        labels: by name, compiled templates; key labels and `alertname` are not among them.
+        annotations: by name, compiled templates.
+    """
+
+    id: str
+    alert: Alert
+    expr: Expression
+    value: Expression | None
+    judge: Literal["close", "update"]
+    topic: str
+    labels: Mapping[str, Template] = field(default_factory=dict)
+    annotations: Mapping[str, Template] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePlan:
+    """One table, ready to be folded.
+
+    Args:
+        name: the table.
+        table: as it is declared.
+        stream: name of the stream that it reads.
+        key: the key fields, in order; fields of the stream or derived ones.
+        key_labels: (label name, key field) for each key field; `.` in a field is `_` in its label.
+        derive: further fields by name, in the order of evaluation. They are evaluated before `where`, which may use them.
+        where: rows that count; None is all.
+        aggregates: the columns, in order.
+        rules: its alerts.
+        needs: the columns of a decoded batch (fields, and fields that the stream derives) that the table reads.
+        changelog: name of its changelog topic; it has as many partitions as the stream's topic.
+        changelog_config: settings of that topic when we create it.
+        emit_topic: where rows go; None if `emit` is none.
+        late_topic: where rows go that are late for all their windows; None only counts them.
+        dead_letters: where rows go that cannot be folded.
+        fingerprint: sha256 (hex) of all that shapes the kept state; state of another fingerprint cannot be read.
+    """
+
+    name: str
+    table: Table
+    stream: str
+    key: tuple[str, ...]
+    key_labels: tuple[tuple[str, str], ...]
+    derive: Mapping[str, Expression]
+    where: Expression | None
+    aggregates: tuple[AggregatePlan, ...]
+    rules: tuple[RulePlan, ...]
+    needs: frozenset[str]
+    changelog: str
+    changelog_config: Mapping[str, str]
+    emit_topic: str | None
+    late_topic: str | None
+    dead_letters: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamPlan:
+    """One stream, ready to be decoded.
+
+    Args:
+        name: the stream.
+        stream: as it is declared.
+        codec: its codec.
+        fields: what the codec must read, with the type that all uses of a field agree on. The event time field has type
+            `time`; a key field `key`, unless another use narrows it to `text` or `number`.
+        derive: further fields by name, in the order of evaluation. They are evaluated before `where`, which may use them.
+        where: rows that go on to the tables; None is all.
+        tables: the tables that read it.
+        dead_letters: where records go that cannot be decoded.
+    """
+
+    name: str
+    stream: Stream
+    codec: Codec
+    fields: Mapping[str, FieldType]
+    derive: Mapping[str, Expression]
+    where: Expression | None
+    tables: tuple[TablePlan, ...]
+    dead_letters: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that one app does.
+
+    Args:
+        declaration: what was declared.
+        streams: by name.
+        alerts_topic: default topic of alert events.
+        dead_letters: topic of records that could not be used.
+    """
+
+    declaration: Declaration
+    streams: Mapping[str, StreamPlan]
+    alerts_topic: str
+    dead_letters: str
+
+    @property
+    def tables(self) -> dict[str, TablePlan]:
+        """Return the tables of all streams by name."""
+        return {table.name: table for stream in self.streams.values() for table in stream.tables}
