@@ -1,0 +1,222 @@
+"""Keys of table rows: field values to key bytes to small integer codes, and back.
+
+One text field is its UTF-8, a number its shortest decimal, several fields a JSON array. A number that is whole is
+written without fraction, so that 3 and 3.0 are one key; a text "3" alone is the same key as the number 3, since the
+producers' record keys do not tell them apart either (inside an array they differ).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tables.columns import Column
+
+Codes = NDArray[np.int64]
+BAD = -1
+"""Code of a row that has no key: a null part, or one that is neither text nor a finite number."""
+FULL = -2
+"""Code of a row whose key would be one more than the table may have."""
+_INT64 = 1 << 63
+_json = msgspec.json.Encoder().encode
+
+
+def number_text(value: float) -> str:
+    """Return the shortest decimal of a finite number: `3` for 3 and 3.0, `0.5` for 0.5, `1e+300` for 1e300.
+
+    Raises:
+        ValueError: the number is NaN, infinite, or an integer beyond 64 bits.
+    """
+    whole = isinstance(value, int) or value.is_integer()
+    if whole and -_INT64 <= value < _INT64:
+        return str(int(value))
+    if isinstance(value, int) or value - value != 0:
+        raise ValueError(f"{value} is no number that a key can hold")
+    return repr(value)
+
+
+def part_bytes(value: Any) -> bytes:
+    """Return one key part as JSON.
+
+    Raises:
+        ValueError: it is neither text nor a number that `number_text` takes.
+    """
+    if isinstance(value, str):
+        return _json(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{value!r} is neither text nor a number")  # noqa: TRY004 - one error for all bad values
+    return number_text(value).encode()
+
+
+def key_bytes(values: Sequence[Any]) -> bytes:
+    """Return the key bytes of the values of a table's key fields.
+
+    Raises:
+        ValueError: a value is null, no text and no finite number, or text that has no UTF-8.
+    """
+    if len(values) > 1:
+        return b"[" + b",".join(map(part_bytes, values)) + b"]"
+    (value,) = values
+    return value.encode() if isinstance(value, str) else part_bytes(value)
+
+
+def key_values(key: bytes, fields: int) -> tuple[Any, ...]:
+    """Return the values of `fields` key fields for display; a single one is text, whatever it was."""
+    if fields == 1:
+        return (key.decode(errors="replace"),)
+    return tuple(msgspec.json.decode(key))
+
+
+class _Front(dict[Any, int]):
+    """Field values -> code, in front of key bytes -> code: what was seen costs one look-up, done in C."""
+
+    def __init__(self, learn: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._learn = learn
+
+    def __missing__(self, value: Any) -> int:
+        code = self._learn(value)
+        if code >= 0:
+            self[value] = code
+        return code
+
+
+class KeyCodes:
+    """The dictionary of one table partition: key bytes <-> codes 0, 1, 2, ...
+
+    Args:
+        limit: most keys; rows of a further one get the code `FULL`.
+    """
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        """Start empty."""
+        self.limit = limit
+        self._codes: dict[bytes, int] = {}
+        self._keys: list[bytes | None] = []
+        self._free: list[int] = []
+        self._single = _Front(self._learn_one)
+        self._several = _Front(self._learn)
+        self._order: NDArray[np.int64] | None = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of keys that have a code."""
+        return len(self._codes)
+
+    @property
+    def size(self) -> int:
+        """All codes are smaller than this."""
+        return len(self._keys)
+
+    def encode(self, columns: Sequence[Column]) -> Codes:
+        """Return the code of each row's key, giving new keys new codes.
+
+        Args:
+            columns: the key fields in order, each over the same n rows.
+
+        Returns:
+            Shape (n,): codes; `BAD` where a part is null or of a wrong type, `FULL` above the limit.
+        """
+        null = _any_null(columns)
+        if null is None:
+            return self._encode(columns)
+        codes = np.full(len(columns[0]), BAD, np.int64)
+        good = np.flatnonzero(~null)
+        codes[good] = self._encode([column.take(good) for column in columns])
+        return codes
+
+    def _encode(self, columns: Sequence[Column]) -> Codes:
+        n = len(columns[0])
+        if any(column.kind == "bool" for column in columns):
+            return np.full(n, BAD, np.int64)
+        values = [_hashable(column) for column in columns]
+        if len(values) == 1:
+            return np.fromiter(map(self._single.__getitem__, values[0]), np.int64, n)
+        return np.fromiter(map(self._several.__getitem__, zip(*values, strict=True)), np.int64, n)
+
+    def _learn_one(self, value: Any) -> int:
+        return self._learn((value,))
+
+    def _learn(self, values: tuple[Any, ...]) -> int:
+        try:
+            return self.add(key_bytes(values))
+        except ValueError:
+            return BAD
+
+    def add(self, key: bytes) -> int:
+        """Return the code of a key, giving it one if it has none; `FULL` if there are too many."""
+        code = self._codes.get(key)
+        if code is not None:
+            return code
+        if len(self._codes) >= self.limit:
+            return FULL
+        return self._give(key)
+
+    def restore(self, keys: Iterable[bytes]) -> Codes:
+        """Return the codes of keys that the table holds already; the limit does not count here."""
+        known = self._codes
+        found = [known[key] if key in known else self._give(key) for key in keys]
+        return np.array(found, np.int64)
+
+    def _give(self, key: bytes) -> int:
+        self._order = None
+        code = self._free.pop() if self._free else len(self._keys)
+        if code == len(self._keys):
+            self._keys.append(key)
+        else:
+            self._keys[code] = key
+        self._codes[key] = code
+        return code
+
+    def code(self, key: bytes) -> int | None:
+        """Return the code of a key, None if it has none."""
+        return self._codes.get(key)
+
+    def keys(self, codes: Codes) -> list[bytes]:
+        """Return the key bytes of codes that are in use."""
+        keys: Any = self._keys
+        return [keys[code] for code in codes.tolist()]
+
+    def ordered(self, codes: Codes) -> Codes:
+        """Return these distinct codes in the order of their key bytes."""
+        if len(codes) * 8 < len(self):
+            return codes[np.array(sorted(range(len(codes)), key=self.keys(codes).__getitem__), np.intp)]
+        order = self._in_order()
+        wanted = np.zeros(self.size, bool)
+        wanted[codes] = True
+        return order[wanted[order]]
+
+    def _in_order(self) -> Codes:
+        if self._order is None:
+            names: Any = self._keys
+            self._order = np.array(sorted(self._codes.values(), key=names.__getitem__), np.int64)
+        return self._order
+
+    def forget(self, codes: Codes) -> None:
+        """Take these codes back: nothing refers to them any more, and they may be given to other keys."""
+        for code, key in zip(codes.tolist(), self.keys(codes), strict=True):
+            del self._codes[key]
+            self._keys[code] = None
+            self._free.append(code)
+        if len(codes):
+            self._order = None
+            self._single.clear()
+            self._several.clear()
+
+
+def _any_null(columns: Sequence[Column]) -> NDArray[np.bool_] | None:
+    masks = [column.null for column in columns if column.null is not None]
+    return np.logical_or.reduce(masks) if masks else None
+
+
+def _hashable(column: Column) -> list[Any]:
+    """Return the values so that equal hashes mean equal keys: True is not 1, and what cannot be a key is None."""
+    values = column.tolist()
+    if column.kind == "any" and not set(map(type, values)) <= {str, int, float}:
+        return [value if type(value) in (str, int, float) else None for value in values]
+    return values

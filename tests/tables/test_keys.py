@@ -1,0 +1,144 @@
+"""Keys: bytes, codes, order."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables.columns import Column
+from tables.keys import BAD, FULL, KeyCodes, key_bytes, key_values, number_text
+
+
+def text(*values: str) -> Column:
+    """Return a text column without nulls."""
+    return Column("text", np.array(values, object))
+
+
+def anything(values: list[Any]) -> Column:
+    """Return an `any` column; None is null."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return Column("any", array, np.array([v is None for v in values]))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("web-1",), b"web-1"),
+        (("zürich/é",), "zürich/é".encode()),
+        (("",), b""),
+        ((3,), b"3"),
+        ((3.0,), b"3"),
+        ((-0.0,), b"0"),
+        ((0.1,), b"0.1"),
+        ((1e300,), b"1e+300"),
+        (((1 << 63) - 1,), b"9223372036854775807"),
+        (("a", 3, 3.0, 0.5), b'["a",3,3,0.5]'),
+        (('q"\n', "é"), '["q\\"\\n","é"]'.encode()),
+    ],
+)
+def test_key_bytes_are_as_documented(values: tuple[Any, ...], expected: bytes) -> None:
+    """One text is its UTF-8, a number its shortest decimal, several fields a JSON array."""
+    assert key_bytes(values) == expected
+
+
+@pytest.mark.parametrize("value", [None, True, [1], {"a": 1}, math.nan, math.inf, -math.inf, 1 << 70, "\ud800"])
+def test_what_cannot_be_a_key_is_refused(value: Any) -> None:
+    """Null, booleans, lists, objects, numbers that are no numbers and text without UTF-8 are no keys."""
+    for values in [(value,), ("a", value)]:
+        with pytest.raises(ValueError, match=r"."):
+            key_bytes(values)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_read_back_from_its_text(value: float) -> None:
+    """The decimal of a number is exact, and the same for an integer and the float that equals it."""
+    assert float(number_text(value)) == value
+    if value.is_integer() and abs(value) < 2**63:
+        assert number_text(int(value)) == number_text(value)
+
+
+parts = st.one_of(st.text(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@given(st.lists(st.tuples(parts, parts), max_size=30))
+def test_rows_share_a_code_if_and_only_if_their_key_bytes_are_equal(rows: list[tuple[Any, Any]]) -> None:
+    """Codes stand for key bytes: equal codes, equal bytes; and the bytes are those of the values."""
+    codes = KeyCodes()
+    given_codes = codes.encode([anything([a for a, _ in rows]), anything([b for _, b in rows])])
+    expected: list[bytes | None] = []
+    for row in rows:
+        try:
+            expected.append(key_bytes(row))
+        except ValueError:
+            expected.append(None)
+    assert [None if c == BAD else codes.keys(np.array([c]))[0] for c in given_codes.tolist()] == expected
+    assert len(codes) == len(set(expected) - {None})
+
+
+def test_single_texts_and_numbers_are_coded_by_their_bytes() -> None:
+    """The same key has the same code in every batch and column kind."""
+    codes = KeyCodes()
+    first = codes.encode([text("a", "b", "a", "3")])
+    again = codes.encode([Column("int", np.array([3, 7], np.int64))])
+    floats = codes.encode([Column("float", np.array([3.0, 7.0, 0.5]))])
+    mixed = Column("mixed", np.array([3.0, 0.5]), None, np.array([3, 0]), np.array([True, False]))
+    assert first.tolist() == [0, 1, 0, 2]
+    assert again.tolist() == [2, 3]
+    assert floats.tolist() == [2, 3, 4]
+    assert codes.encode([mixed]).tolist() == [2, 4]
+
+
+def test_bad_rows_are_told_apart_and_the_others_keep_their_codes() -> None:
+    """A null or wrong part makes its own row bad; True is not taken for 1."""
+    codes = KeyCodes()
+    values = ["a", None, True, 1, [2], {"b": 1}, math.nan, 1.0, "\ud800"]
+    result = codes.encode([anything(values)])
+    assert result.tolist() == [0, BAD, BAD, 1, BAD, BAD, BAD, 1, BAD]
+    booleans = Column("bool", np.array([True, False]))
+    assert codes.encode([text("a", "b"), booleans]).tolist() == [BAD, BAD]
+    assert len(codes) == 2
+
+
+def test_nulls_of_any_part_make_the_row_bad() -> None:
+    """With several key fields one null part is enough."""
+    codes = KeyCodes()
+    nulls = Column("int", np.array([1, 0, 2]), np.array([False, True, False]))
+    assert codes.encode([text("a", "b", "c"), nulls]).tolist() == [0, BAD, 1]
+    assert codes.keys(np.array([0, 1])) == [b'["a",1]', b'["c",2]']
+
+
+def test_above_the_limit_only_new_keys_are_refused() -> None:
+    """Known keys go on; a further one is `FULL` until a code is given back."""
+    codes = KeyCodes(limit=2)
+    assert codes.encode([text("a", "b", "c", "a", "d")]).tolist() == [0, 1, FULL, 0, FULL]
+    codes.forget(np.array([0]))
+    assert codes.encode([text("c", "b", "a")]).tolist() == [0, 1, FULL]
+    assert codes.restore([b"b", b"z"]).tolist() == [1, 2]
+
+
+@given(st.lists(st.binary(max_size=3), unique=True, max_size=20), st.data())
+def test_codes_are_ordered_by_key_bytes(keys: list[bytes], data: st.DataObject) -> None:
+    """`ordered` sorts any subset of codes as their bytes sort, also after keys were forgotten and added."""
+    codes = KeyCodes()
+    numbers = codes.restore(keys)
+    gone = data.draw(st.sets(st.sampled_from(numbers.tolist()))) if keys else set()
+    codes.forget(np.array(sorted(gone), np.int64))
+    left = [n for n in numbers.tolist() if n not in gone]
+    new = codes.restore([b"new", b"\x00\x01\x02\x03"])
+    chosen = data.draw(st.lists(st.sampled_from(left + new.tolist()), unique=True))
+    ordered = codes.keys(codes.ordered(np.array(chosen, np.int64)))
+    assert ordered == sorted(codes.keys(np.array(chosen, np.int64)))
+
+
+def test_key_values_are_for_display() -> None:
+    """A single key reads as text; several as the values they were."""
+    assert key_values(b"3", 1) == ("3",)
+    assert key_values(key_bytes(("a", 3, 0.5)), 3) == ("a", 3, 0.5)
+    assert json.loads(key_bytes(("a", 3))) == ["a", 3]
