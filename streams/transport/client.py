@@ -1,0 +1,199 @@
+"""One connection to the cluster, shared by everything that does not consume: metadata, requests, coordinators."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.errors import (
+    BrokerResponseError,
+    ConcurrentTransactions,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NotCoordinatorError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from streams.transport import versions as _versions  # noqa: F401 - its import is the check
+from streams.transport.errors import Denied, TopicMissing, TransportError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EMBEDDED_CLUSTER = "ops-streams-embedded"
+"""The cluster id of the embedded broker, by which it is recognised."""
+BACKOFF_SECONDS = 0.1
+_NOT_YET = (ConcurrentTransactions, CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
+_CLIENT_SETTINGS = frozenset(
+    {
+        "bootstrap_servers",
+        "client_id",
+        "metadata_max_age_ms",
+        "request_timeout_ms",
+        "retry_backoff_ms",
+        "connections_max_idle_ms",
+        "security_protocol",
+        "ssl_context",
+        "sasl_mechanism",
+        "sasl_plain_username",
+        "sasl_plain_password",
+        "sasl_kerberos_service_name",
+        "sasl_kerberos_domain_name",
+        "sasl_oauth_token_provider",
+    }
+)
+
+
+def connection(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings that say how to connect, which every aiokafka client understands."""
+    return {name: value for name, value in settings.items() if name in _CLIENT_SETTINGS}
+
+
+class Client:
+    """Requests to a Kafka cluster, over one connection per broker.
+
+    Args:
+        settings: aiokafka's connection arguments: `bootstrap_servers`, `client_id`, `security_protocol`, ...
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Keep the settings; nothing is connected yet."""
+        self.settings = connection(settings)
+        self.cluster_id = ""
+        self._client: AIOKafkaClient | None = None
+
+    @property
+    def address(self) -> str:
+        """The configured broker addresses as text."""
+        servers = self.settings.get("bootstrap_servers", "localhost:9092")
+        return servers if isinstance(servers, str) else ",".join(servers)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the cluster is the embedded broker, which cannot fence."""
+        return self.cluster_id == EMBEDDED_CLUSTER
+
+    @property
+    def raw(self) -> AIOKafkaClient:
+        """The aiokafka client underneath.
+
+        Raises:
+            Unreachable: it is not started.
+        """
+        if self._client is None:
+            raise Unreachable(f"not connected to Kafka at {self.address}: start the client first")
+        return self._client
+
+    async def start(self) -> Client:
+        """Connect and learn the cluster.
+
+        Raises:
+            Unreachable: no broker answered; retrying is the caller's.
+        """
+        client = AIOKafkaClient(**self.settings)
+        try:
+            await client.bootstrap()
+        except (KafkaError, OSError) as error:
+            await client.close()
+            raise Unreachable(f"no Kafka broker answers at {self.address}: {error}") from error
+        self._client = client
+        reply = await self.send(MetadataRequest([]))
+        self.cluster_id = getattr(reply, "cluster_id", None) or ""
+        return self
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def send(self, request: Any, node: int | None = None) -> Any:
+        """Send a request to a broker, any one unless named, and return its response.
+
+        Raises:
+            Unreachable: it did not answer.
+        """
+        if node is None:
+            node = self.raw.get_random_node()
+        try:
+            return await self.raw.send("bootstrap" if node is None else node, request)
+        except IncompatibleBrokerVersion:
+            raise
+        except (KafkaError, OSError) as error:
+            raise Unreachable(f"Kafka at {self.address} did not answer {type(request).__name__}: {error!r}") from error
+
+    async def metadata(self, topic: str) -> Any:
+        """Return what the cluster says about one topic now, as aiokafka's decoded object.
+
+        Raises:
+            TopicMissing: it does not exist.
+            Denied: this user may not see it.
+        """
+        reply = await self.send(MetadataRequest([topic]))
+        found = reply.to_object()["topics"][0]
+        name = for_code(found["error_code"]).__name__
+        if name in {"UnknownTopicOrPartitionError", "InvalidTopicError"}:
+            raise TopicMissing(f"topic {topic!r} does not exist at {self.address}: create it, or correct its name")
+        if name == "TopicAuthorizationFailedError":
+            raise Denied(f"this user may not describe topic {topic!r} at {self.address}")
+        return found
+
+    async def leader(self, topic: str, partition: int, *, refresh: bool = False) -> int | None:
+        """Return the node that leads a partition, or None while nobody does."""
+        cluster = self.raw.cluster
+        if refresh or topic not in cluster.topics():
+            self.raw.add_topic(topic)
+            await self.raw.force_metadata_update()
+        node = cluster.leader_for_partition((topic, partition))
+        return None if node is None or node < 0 else int(node)
+
+    async def init_producer(self, transactional_id: str, seconds: float = 60.0) -> tuple[int, int] | None:
+        """Take a transactional id over: whoever held it before has an older epoch from now on.
+
+        Args:
+            transactional_id: the id.
+            seconds: how long to try while the coordinator is not ready.
+
+        Returns:
+            (producer id, epoch), or None where the broker cannot do it (the embedded one).
+
+        Raises:
+            Denied: this user may not use the id.
+            TransportError: the coordinator refused, or was not ready in time.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                reply = await self._ask_coordinator(transactional_id)
+            except IncompatibleBrokerVersion:
+                return None
+            except (KafkaError, OSError) as error:
+                reply, failure = None, error
+            else:
+                if reply.error_code == 0:
+                    return int(reply.producer_id), int(reply.producer_epoch)
+                failure = for_code(reply.error_code)()
+                if self.embedded:
+                    return None
+                self._refuse(failure, transactional_id)
+            if time.monotonic() > until:
+                raise Unreachable(f"no coordinator for {transactional_id!r} at {self.address}: {failure!r}")
+            await asyncio.sleep(BACKOFF_SECONDS)
+
+    async def _ask_coordinator(self, transactional_id: str) -> Any:
+        raw = self.raw
+        node = await raw.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        request = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=60_000)
+        return await raw.send(node, request, group=ConnectionGroup.COORDINATION)
+
+    def _refuse(self, failure: BrokerResponseError, transactional_id: str) -> None:
+        if isinstance(failure, _NOT_YET) or failure.retriable:
+            return
+        kind = Denied if "Authorization" in type(failure).__name__ else TransportError
+        raise kind(f"Kafka at {self.address} refuses producer id for {transactional_id!r}: {failure!r}")

@@ -1,0 +1,312 @@
+"""Faust's consumer, in batches: whole fetched record batches go to the agent of their stream as one event.
+
+Faust reads one record at a time on its main loop (about 250 us each). Here a topic that a stream declares is read by
+`streams.transport.fetch` in the consumer's thread, and one message carries all records of one take. Ranges of offsets
+are released by the runtime when everything they caused is acknowledged; the commit is what was released. Other topics
+of the app (stock agents) keep Faust's own path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import aiokafka
+import faust
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode.utils.logging import get_logger
+
+from streams.transport import fetch
+
+if TYPE_CHECKING:
+    from streams.effects import Records
+
+logger = get_logger(__name__)
+
+TAKE_TIMEOUT = 0.25
+"""Seconds that one take waits for data before it looks again at what is wanted."""
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer."""
+
+    consumer: BatchConsumer
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        for name, value in self.consumer.fetch_settings.items():
+            setattr(consumer, f"_{name}", value)
+        self._nudged = asyncio.Event()
+        return consumer
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Stop fetching our partitions until the runtime has restored them and says where to read."""
+        ours = [tp for tp in assigned if self.consumer.owns(tp)]
+        if ours:
+            self._ensure_consumer().pause(*map(_aiokafka_tp, ours))
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def nudge(self) -> None:
+        """Say from the main thread that other partitions are wanted now."""
+        self.thread_loop.call_soon_threadsafe(self._nudged.set)
+
+    async def take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
+        """Return what was fetched of the wanted partitions; empty after `TAKE_TIMEOUT` seconds without data."""
+        return await self.in_thread(self._take(wanted, max_bytes))
+
+    async def in_thread(self, coroutine: Any) -> Any:
+        """Run a coroutine in the consumer's thread and wait for it."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.thread_loop))
+
+    async def _take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
+        fetcher = self._ensure_consumer()._fetcher
+        deadline = time.monotonic() + TAKE_TIMEOUT
+        with fetcher._subscriptions.fetch_context():
+            while True:
+                self._nudged.clear()
+                found = fetch.take(fetcher, {_aiokafka_tp(tp) for tp in wanted()}, max_bytes)
+                left = deadline - time.monotonic()
+                if found or left <= 0 or not self.consumer.flow_active:
+                    return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
+                await self._wait(fetcher, left)
+
+    async def _wait(self, fetcher: Any, timeout: float) -> None:
+        waits = [
+            asyncio.ensure_future(fetch.wait(fetcher, timeout)),
+            asyncio.ensure_future(self._nudged.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; a broker that is away must not end the worker: what was released is committed the next time."""
+        consumer = self._ensure_consumer()
+        here = self.assignment()
+        try:
+            await consumer.commit(
+                {
+                    _aiokafka_tp(tp): aiokafka.structs.OffsetAndMetadata(offset, "")
+                    for tp, offset in offsets.items()
+                    if tp in here
+                }
+            )
+        except KafkaError as error:
+            logger.warning("commit did not succeed and is tried again: %s", error)
+            return False
+        return True
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer with batch topics beside the stock ones."""
+
+    fetch_settings: ClassVar[dict[str, int]] = {"fetch_max_wait_ms": 500, "fetch_max_bytes": 64 << 20}
+    """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
+    max_take_bytes = 4 << 20
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._released: dict[TP, int] = {}
+        super().__init__(*args, **kwargs)
+        self.wanted: Callable[[], set[TP]] = set
+        self.drained: Callable[[], Any] | None = None
+
+    @property
+    def batch_topics(self) -> frozenset[str]:
+        """Topics that streams of the declaration read."""
+        return self.app.batch_topics
+
+    @property
+    def changelogs(self) -> frozenset[str]:
+        """Changelog topics of declared tables: assigned with their source, never fetched by this consumer."""
+        return self.app.cell_changelogs
+
+    def owns(self, tp: TP) -> bool:
+        """Return whether the runtime, not Faust, decides where this partition is read."""
+        return tp.topic in self.batch_topics or tp.topic in self.changelogs
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _set_active_tps(self, tps: set[TP]) -> set[TP]:
+        return super()._set_active_tps({tp for tp in tps if not self.owns(tp)})
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Resume stock partitions; the runtime starts ours."""
+        super().resume_partitions({tp for tp in tps if not self.owns(tp)})
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek stock partitions to their commit; ours are sought by the runtime, to their progress."""
+        stock = [tp for tp in self.assignment() if not self.owns(tp)]
+        found: dict[TP, int] = {}
+        for tp in stock:
+            offset = await self.committed(tp)
+            if offset is not None:
+                await self._seek(tp, offset)
+                found[tp] = offset
+        return found
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return the group's committed offset of a partition, None if there is none."""
+        consumer = self._thread._ensure_consumer()
+        return await self._thread.in_thread(consumer.committed(_aiokafka_tp(tp)))
+
+    async def beginning(self, tp: TP) -> int:
+        """Return the first offset that the partition still has."""
+        found = await self._offsets(tp, "beginning_offsets")
+        return int(found)
+
+    async def end(self, tp: TP) -> int:
+        """Return the partition's end (by ListOffsets; the embedded broker answers too low)."""
+        found = await self._offsets(tp, "end_offsets")
+        return int(found)
+
+    async def _offsets(self, tp: TP, method: str) -> int:
+        consumer = self._thread._ensure_consumer()
+        found = await self._thread.in_thread(getattr(consumer, method)([_aiokafka_tp(tp)]))
+        return int(found[_aiokafka_tp(tp)])
+
+    async def start_at(self, tp: TP, offset: int) -> None:
+        """Seek a batch partition and let it be fetched."""
+
+        async def seek() -> None:
+            consumer = self._thread._ensure_consumer()
+            consumer.seek(_aiokafka_tp(tp), offset)
+            consumer.resume(_aiokafka_tp(tp))
+
+        await self._thread.in_thread(seek())
+        self._released[tp] = offset
+        self._committed_offset[tp] = None
+
+    def caught_up(self, tp: TP, position: int) -> float | None:
+        """Return the wall time (seconds) of the last answered fetch if it showed nothing beyond `position`, else None."""
+        consumer = self._thread._ensure_consumer()
+        assignment = consumer._subscription.subscription and consumer._subscription.subscription.assignment
+        if not assignment or _aiokafka_tp(tp) not in assignment.tps:
+            return None
+        state = assignment.state_value(_aiokafka_tp(tp))
+        if state.highwater is None or state.timestamp is None or state.highwater > position:
+            return None
+        return float(state.timestamp) / 1000
+
+    def highwater(self, tp: TP) -> int | None:  # type: ignore[override] # faust says int, aiokafka answers None too
+        """Return the last known end of the partition, None before the first fetch."""
+        consumer = self._thread._ensure_consumer()
+        try:
+            found: int | None = consumer.highwater(_aiokafka_tp(tp))
+        except (AssertionError, KeyError, AttributeError):
+            return None
+        return found
+
+    def release(self, tp: TP, hi: int) -> None:
+        """Say that everything before offset `hi` is done; it may be committed."""
+        self._released[tp] = hi
+
+    def committed_here(self, tp: TP) -> int | None:
+        """Return what this worker committed last."""
+        return self._committed_offset[tp]
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for tp in list(self._released):
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._released.get(tp) if self.owns(tp) else super()._new_offset(tp)
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        if not self.owns(tp):
+            return super()._should_commit(tp, offset)
+        return offset != self._committed_offset[tp]
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - faust's signature
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        done = await super()._commit_offsets(offsets, start_new_transaction)
+        if not done:
+            self._committed_offset.update(before)
+        return done
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was released only after it was committed."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._released.pop(tp, None)
+
+    async def wait_empty(self) -> None:
+        """Let the batches that are being processed end, within the runtime's deadline, then commit."""
+        if self.drained is not None:
+            await self.drained()
+        await self.commit_and_end_transactions()
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Look for stuck stock partitions only; ours are watched by their lag."""
+        if not self.owns(tp):
+            super().verify_event_path(now, tp)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        await asyncio.gather(super()._drain_messages(fetcher), self._drain_batches(fetcher))
+
+    async def _drain_batches(self, fetcher: Any) -> None:
+        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            if not self.flow_active:
+                await asyncio.sleep(0.05)
+                continue
+            try:
+                taken = await self._thread.take(self.wanted, self.max_take_bytes)
+            except KafkaError as error:
+                logger.warning("fetching failed and is tried again: %s", error)
+                await asyncio.sleep(1)
+                continue
+            for tp, records in taken.items():
+                await self.wait_first(self.callback(self._message(tp, records)), self.suspend_flow.wait())
+
+    def _message(self, tp: TP, records: Records) -> ConsumerMessage:
+        now = time.time()
+        self.app.monitor.stream_inbound_time[tp] = time.monotonic()
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            records.hi - 1,
+            now,
+            0,
+            None,
+            None,
+            records,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with the batch consumer."""
+
+    Consumer = BatchConsumer
+
+
+class BatchSchema(faust.Schema):
+    """Hands a batch through as the event's value, undecoded."""
+
+    def compile(self, app: Any, **options: Any) -> Callable[..., Any]:
+        """Return a decode function that only wraps the message into an event."""
+        del options
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            del propagate
+            return create_event(None, message.value, message.headers, message)
+
+        return decode
+
+
+def _aiokafka_tp(tp: TP) -> aiokafka.TopicPartition:
+    return aiokafka.TopicPartition(tp.topic, tp.partition)

@@ -1,0 +1,39 @@
+"""What can go wrong between us and the brokers, by name."""
+
+from __future__ import annotations
+
+
+class TransportError(Exception):
+    """Any failure of the transport; the text names the thing, the value and the likely fix."""
+
+
+class Unreachable(TransportError):
+    """No broker answered at the given addresses."""
+
+
+class TopicMissing(TransportError):
+    """A topic does not exist."""
+
+
+class PartitionMismatch(TransportError):
+    """A topic has another number of partitions than it must have."""
+
+
+class Denied(TransportError):
+    """The broker refuses this user the operation."""
+
+
+class TooLarge(TransportError):
+    """A record batch or an event is larger than the topic takes."""
+
+
+class Fenced(TransportError):
+    """Another owner took this changelog partition over: stop, write nothing more."""
+
+
+class WriteFailed(TransportError):
+    """Whether a write reached the log is unknown, or it was refused: the partition must be restored."""
+
+
+class ReadFailed(TransportError):
+    """A fetched record batch is damaged, or the offsets asked for are no longer in the log."""

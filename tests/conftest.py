@@ -1,0 +1,50 @@
+"""Fixtures that all tests share: the brokers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.embedded import EmbeddedBroker, EmbeddedBrokerError
+from tests.brokers import BrokerUnavailable, KafkaCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaCluster]:
+    """One Apache Kafka broker for all tests; whoever stops it starts it again."""
+    cluster = None
+    try:
+        cluster = KafkaCluster()
+        cluster.start()
+    except BrokerUnavailable as error:
+        if cluster is not None:
+            cluster.stop()
+        _missing(f"NO APACHE KAFKA, its guarantees stay unproved here: {error}")
+    else:
+        yield cluster
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedBroker]:
+    """One embedded broker for all tests."""
+    broker = EmbeddedBroker()
+    try:
+        broker.start()
+    except EmbeddedBrokerError as error:
+        _missing(f"NO EMBEDDED BROKER: {error}")
+    else:
+        yield broker
+        broker.stop()
+
+
+def _missing(why: str) -> None:
+    """Skip, but fail where CI=true promises that all is there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
