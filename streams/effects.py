@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,8 +21,9 @@ class Records:
         hi: offset after the range; compaction holes and control records lie in it too.
         offsets: shape (n,) int64, rising, all in `[lo, hi)`.
         timestamps: shape (n,) int64, the records' Kafka timestamps in ms.
-        keys: n record keys; None where nobody asked for them.
         values: n record values.
+        keys: n record keys; None where nobody asked for them.
+        key_of: returns the key of the record with this index, for the few that are asked for where `keys` is None.
     """
 
     lo: int
@@ -30,10 +32,32 @@ class Records:
     timestamps: NDArray[np.int64]
     values: list[bytes | None]
     keys: list[bytes | None] | None = None
+    key_of: Callable[[int], bytes | None] | None = None
+
+    def key(self, index: int) -> bytes | None:
+        """Return the key of one record, None if it has none or nobody knows it."""
+        if self.keys is not None:
+            return self.keys[index]
+        return self.key_of(index) if self.key_of is not None else None
 
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self.values)
+
+
+@dataclass(slots=True)
+class Seen:
+    """All good records of a batch, those that the stream's `where` dropped among them: the watermark counts them too.
+
+    Args:
+        offset: shape (m,), rising.
+        time: shape (m,), event time in ms.
+        at: shape (n,), for each row of the batch its index in `offset` and `time`.
+    """
+
+    offset: NDArray[np.int64]
+    time: NDArray[np.int64]
+    at: NDArray[np.intp]
 
 
 @dataclass(slots=True)
@@ -48,6 +72,9 @@ class Batch:
         columns: the fields and derived fields that tables need.
         time: shape (n,), event time in ms.
         offset: shape (n,).
+        seen: what else was seen than these rows; None if nothing.
+        source: the fetched records, for dead letters and late rows.
+        idle: whether the origin says that it is silent (then there are no rows).
     """
 
     origin: str
@@ -57,6 +84,13 @@ class Batch:
     columns: dict[str, Column]
     time: NDArray[np.int64]
     offset: NDArray[np.int64]
+    seen: Seen | None = None
+    source: Records | None = None
+    idle: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +112,36 @@ class Event:
     partition: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one write may hold.
+
+    Args:
+        records: most changelog records.
+        size: most bytes of keys and values; less than the topic's `max.message.bytes`.
+    """
+
+    records: int = 20_000
+    size: int = 6 * 1024 * 1024
+
+
 @dataclass(slots=True)
 class Write:
-    """One changelog write of a table partition: exactly one Kafka record batch, then the events it owes.
+    """One changelog write of a table partition: exactly one Kafka record batch, and what else it brings.
 
-    The driver appends `records`, waits for the acknowledgement, sends `events`, waits for theirs, writes `records` to
-    the local store in one atomic write, and only then asks the engine for more.
+    The driver sends `letters` and waits for their acknowledgements; appends `records` and waits; sends `events` and
+    waits; writes `records` to the local store in one atomic write; and only then asks the engine for more. Any of the
+    three may be empty; after a restore the last write comes again, with `events` only.
+
+    Args:
+        n: number of the write.
+        records: changelog records, progress last.
+        events: alert events and emitted rows. After a crash they are made again from the records.
+        letters: dead letters and late rows. Nothing in the records would bring them back, so they go first; after a
+            crash they may be sent twice, with the same headers.
     """
 
     n: int
     records: list[Record] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    letters: list[Event] = field(default_factory=list)
