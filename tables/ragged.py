@@ -1,0 +1,87 @@
+"""A ragged column: any number of entries a row, all of them in one pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from tables.aggregates.base import Rows
+
+_SMALL = 1024
+"""Half of the entries a pool has room for at least."""
+
+
+class RaggedColumn:
+    """Segments of one pool, one segment a row. A segment is never changed, only replaced by one at the end of the pool.
+
+    So the work of a batch is proportional to the segments of the rows it touches, which have to be read anyway to be
+    written to the changelog, and rows that were replaced together are read back as one slice.
+
+    Args:
+        dtype: the numpy dtype of an entry.
+    """
+
+    def __init__(self, dtype: DTypeLike) -> None:
+        """Make a column without rows."""
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._pool: NDArray[Any] = np.empty(0, self.dtype)
+        self._start = np.zeros(0, np.int64)
+        self._length = np.zeros(0, np.int64)
+        self._used = 0
+        self._live = 0
+
+    def grow(self, capacity: int) -> None:
+        """Have room for rows below `capacity`; new rows are empty."""
+        more = np.zeros(capacity - len(self._length), np.int64)
+        self._start, self._length = np.concatenate((self._start, more)), np.concatenate((self._length, more))
+
+    def clear(self, rows: Rows) -> None:
+        """Empty these rows."""
+        self._live -= int(self._length[rows].sum())
+        self._length[rows] = 0
+
+    def lengths(self, rows: Rows) -> NDArray[np.int64]:
+        """Return how many entries each of the rows has, shape (m,)."""
+        found: NDArray[np.int64] = self._length[rows]
+        return found
+
+    def gather(self, rows: Rows) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the entries of the rows, one row after the other, and how many each has, shape (m,): to read only."""
+        start, length = self._start[rows], self._length[rows]
+        if not len(rows):
+            return self._pool[:0], length
+        if np.array_equal(start[1:], start[:-1] + length[:-1]):
+            return self._pool[start[0] : start[-1] + length[-1]], length
+        return self._pool.take(segments(start, length)), length
+
+    def replace(self, rows: Rows, entries: NDArray[Any], lengths: NDArray[np.int64]) -> None:
+        """Give the rows (unique) new entries, one row after the other: `lengths[i]` of them for `rows[i]`."""
+        self.clear(rows)
+        self._reserve(len(entries))
+        self._pool[self._used : self._used + len(entries)] = entries
+        self._length[rows] = lengths
+        self._start[rows] = self._used + np.cumsum(lengths) - lengths
+        self._used += len(entries)
+        self._live += len(entries)
+
+    def _reserve(self, more: int) -> None:
+        """Make room for `more` entries at the end: the living entries move to a new pool, of twice what is needed."""
+        if self._used + more <= len(self._pool):
+            return
+        rows = np.flatnonzero(self._length)
+        kept, length = self.gather(rows)
+        # A new pool each time: the caller may hold a slice of the old one.
+        self._pool = np.empty(2 * max(_SMALL, self._live + more), self.dtype)
+        self._pool[: len(kept)] = kept
+        self._start[rows] = np.cumsum(length) - length
+        self._used = len(kept)
+
+
+def segments(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions `start[i] .. start[i] + length[i] - 1` of all i, one after the other."""
+    before = np.cumsum(length) - length
+    return np.repeat(start - before, length) + np.arange(int(length.sum()))

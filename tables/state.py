@@ -1,0 +1,230 @@
+"""The state of a table's cells: one row a cell, all aggregates side by side, encoded and decoded a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from tables.aggregates.base import Fixed, Objects, Ragged
+from tables.ragged import RaggedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tables.aggregates.base import Rows
+
+Columns = Mapping[str, Mapping[str, Fixed | Ragged | Objects]]
+"""State columns by aggregate name and column name."""
+
+_OBJECT_BYTES = 16
+"""What an object is guessed to take when the size of a cell is estimated."""
+_SMALL = 64
+
+
+class Layout:
+    """Where each state column lies in the fixed part of a cell, and what follows it.
+
+    The fixed part is one packed record, little endian: `n` (u64), the fixed columns, a u32 per ragged column (entries)
+    and per object column (bytes of JSON). Wide fields come first and the record is padded to 8 bytes, so that all are
+    aligned. Behind it come the ragged and object columns in the order they were declared.
+
+    Args:
+        columns: by aggregate name and column name.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        """Lay the columns out."""
+        self.columns = {(name, key): kind for name, parts in columns.items() for key, kind in parts.items()}
+        self.variable = [at for at, kind in self.columns.items() if not isinstance(kind, Fixed)]
+        dtypes = [(_field(at), kind.dtype if isinstance(kind, Fixed) else "<u4") for at, kind in self.columns.items()]
+        dtypes.sort(key=lambda item: -np.dtype(item[1]).itemsize)
+        names, formats = ["n", *(name for name, _ in dtypes)], ["<u8", *(dtype for _, dtype in dtypes)]
+        offsets = list(accumulate((np.dtype(dtype).itemsize for dtype in formats), initial=0))
+        self.size = -(-offsets[-1] // 8) * 8
+        self.dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets[:-1], "itemsize": self.size})
+        self.zero = self._zero()
+
+    def _zero(self) -> NDArray[Any]:
+        """Return the record of a row that saw nothing, shape (1,), as raw bytes."""
+        record = np.zeros(self.size, np.uint8).view(self.dtype)
+        for at, kind in self.columns.items():
+            if isinstance(kind, Fixed):
+                record[_field(at)] = kind.zero
+        return raw(record)
+
+
+class State:
+    """Rows of aggregate state. A row is an int; what it means (which key, which pane) is the caller's affair.
+
+    Args:
+        columns: by aggregate name and column name; or the `layout` of another state.
+    """
+
+    def __init__(self, columns: Columns | Layout) -> None:
+        """Make a state without rows."""
+        self.layout = columns if isinstance(columns, Layout) else Layout(columns)
+        self._records = np.empty(0, self.layout.dtype)
+        self._free: NDArray[np.intp] = np.empty(0, np.intp)
+        self._top = 0
+        self._views: dict[str, dict[str, Any]] = {name: {} for name, _ in self.layout.columns}
+        for (name, key), kind in self.layout.columns.items():
+            if isinstance(kind, Ragged):
+                self._views[name][key] = RaggedColumn(list(kind.dtype) if isinstance(kind.dtype, tuple) else kind.dtype)
+            elif isinstance(kind, Objects):
+                self._views[name][key] = np.empty(0, object)
+        self._point()
+
+    def __len__(self) -> int:
+        """Return the number of rows in use."""
+        return self._top - len(self._free)
+
+    def like(self) -> State:
+        """Return an empty state of the same layout; cheap, for merging panes into."""
+        return State(self.layout)
+
+    def of(self, name: str) -> Mapping[str, Any]:
+        """Return one aggregate's columns by name: an array indexed by row, or a `RaggedColumn`.
+
+        The arrays are replaced when the state grows: ask the mapping again after `allocate`.
+        """
+        return self._views.get(name, {})
+
+    def allocate(self, n: int) -> Rows:
+        """Return `n` rows that saw nothing, shape (n,): released ones first."""
+        reused, fresh = self._free[:n], max(0, n - len(self._free))
+        self._free = self._free[n:]
+        rows = np.concatenate((reused, np.arange(self._top, self._top + fresh)))
+        self._top += fresh
+        if self._top > len(self._records):
+            self._grow(max(_SMALL, self._top, 2 * len(self._records)))
+        raw(self._records)[rows] = self.layout.zero
+        return rows
+
+    def release(self, rows: Rows) -> None:
+        """Give rows back (unique, in use); they are forgotten."""
+        for column in self._variable():
+            if isinstance(column, RaggedColumn):
+                column.clear(rows)
+            else:
+                column[rows] = None
+        self._free = np.concatenate((self._free, rows))
+
+    def estimate(self, rows: Rows) -> int:
+        """Return about how many bytes the rows take when encoded."""
+        total = len(rows) * self.layout.size
+        for column in self._variable():
+            ragged = isinstance(column, RaggedColumn)
+            total += int(column.lengths(rows).sum()) * column.dtype.itemsize if ragged else len(rows) * _OBJECT_BYTES
+        return total
+
+    def encode(self, rows: Rows, n: int) -> list[bytes]:
+        """Return the cells' values as written to the changelog by write number `n`."""
+        records = raw(self._records).take(rows).view(self.layout.dtype)
+        records["n"] = n
+        parts = []
+        for at, column in zip(self.layout.variable, self._variable(), strict=True):
+            encode = _encode_ragged if isinstance(column, RaggedColumn) else _encode_objects
+            part, records[_field(at)] = encode(column, rows)
+            parts.append(part)
+        cells: list[bytes] = raw(records).tolist()
+        for part in parts:
+            cells = [cell + tail for cell, tail in zip(cells, part, strict=True)]
+        return cells
+
+    def decode(self, values: Sequence[bytes]) -> tuple[Rows, NDArray[np.uint64]]:
+        """Return new rows that hold the cells of these values, and the write number of each, both shape (m,).
+
+        Raises:
+            ValueError: a value is no cell of this layout.
+        """
+        size, lengths = self.layout.size, np.fromiter(map(len, values), np.int64, len(values))
+        if (lengths < size).any():
+            raise ValueError(
+                f"a cell of {lengths.min()} bytes is too short for this table: its fixed part takes {size}"
+            )
+        records = np.frombuffer(b"".join([value[:size] for value in values]), self.layout.dtype)
+        spans = self._spans(records, lengths)
+        rows = self.allocate(len(values))
+        raw(self._records)[rows] = raw(records)
+        for at, span in zip(self.layout.variable, spans, strict=True):
+            pieces = [value[start:end] for value, start, end in zip(values, *span, strict=True)]
+            column = self._views[at[0]][at[1]]
+            if isinstance(column, RaggedColumn):
+                entries = np.frombuffer(b"".join(pieces), column.dtype)
+                column.replace(rows, entries, records[_field(at)].astype(np.int64))
+            else:
+                column[rows] = boxed([msgspec.json.decode(piece) for piece in pieces])
+        return rows, records["n"].copy()
+
+    def _spans(self, records: NDArray[Any], lengths: NDArray[np.int64]) -> list[tuple[list[int], list[int]]]:
+        """Return for every variable column where its bytes start and end in each value."""
+        edges: list[NDArray[np.int64]] = [np.full(len(records), self.layout.size, np.int64)]
+        for at, column in zip(self.layout.variable, self._variable(), strict=True):
+            width = column.dtype.itemsize if isinstance(column, RaggedColumn) else 1
+            edges.append(edges[-1] + records[_field(at)].astype(np.int64) * width)
+        wrong = np.flatnonzero(edges[-1] != lengths)
+        if len(wrong):
+            found, said = lengths[wrong[0]], edges[-1][wrong[0]]
+            raise ValueError(f"a cell of {found} bytes says that it takes {said}: it is another table's, or damaged")
+        return list(pairwise([edge.tolist() for edge in edges]))
+
+    def _variable(self) -> list[Any]:
+        """Return the ragged and object columns in the order of their layout."""
+        return [self._views[name][key] for name, key in self.layout.variable]
+
+    def _grow(self, capacity: int) -> None:
+        """Have room for `capacity` rows."""
+        records = np.empty(capacity, self.layout.dtype)
+        raw(records)[: len(self._records)] = raw(self._records)
+        self._records = records
+        for name, key in self.layout.variable:
+            column = self._views[name][key]
+            if isinstance(column, RaggedColumn):
+                column.grow(capacity)
+            else:
+                self._views[name][key] = np.concatenate((column, np.full(capacity - len(column), None, object)))
+        self._point()
+
+    def _point(self) -> None:
+        """Let the views look at the present records."""
+        for at, kind in self.layout.columns.items():
+            if isinstance(kind, Fixed):
+                self._views[at[0]][at[1]] = self._records[_field(at)]
+
+
+def raw(records: NDArray[Any]) -> NDArray[Any]:
+    """Return structured records as opaque bytes, which are copied whole instead of field by field."""
+    return records.view(f"V{records.dtype.itemsize}")
+
+
+def _field(at: tuple[str, str]) -> str:
+    """Return the field name of a column."""
+    return ".".join(at)
+
+
+def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[list[bytes], NDArray[np.int64]]:
+    """Return the bytes of each row's entries and how many entries they are."""
+    entries, lengths = column.gather(rows)
+    blob = entries.tobytes()
+    edges = [0, *(np.cumsum(lengths) * column.dtype.itemsize).tolist()]
+    return [blob[start:end] for start, end in pairwise(edges)], lengths
+
+
+def _encode_objects(column: NDArray[Any], rows: Rows) -> tuple[list[bytes], list[int]]:
+    """Return the JSON of each row's value and its length in bytes."""
+    encode = msgspec.json.Encoder().encode
+    part = [encode(value) for value in column[rows].tolist()]
+    return part, [len(item) for item in part]
+
+
+def boxed(values: list[Any]) -> NDArray[Any]:
+    """Return the values as an object array, lists among them included."""
+    boxed = np.empty(len(values), object)
+    boxed[:] = values
+    return boxed
