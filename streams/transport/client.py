@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
+from aiokafka.structs import TopicPartition
 
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
 from streams.transport.errors import Denied, TopicMissing, TransportError, Unreachable
@@ -150,7 +151,7 @@ class Client:
         if refresh or topic not in cluster.topics():
             self.raw.add_topic(topic)
             await self.raw.force_metadata_update()
-        node = cluster.leader_for_partition((topic, partition))
+        node = cluster.leader_for_partition(TopicPartition(topic, partition))
         return None if node is None or node < 0 else int(node)
 
     async def init_producer(self, transactional_id: str, seconds: float = 60.0) -> tuple[int, int] | None:
