@@ -1,0 +1,94 @@
+"""What must be there before the worker joins its group: a broker, the source topics, the topics that we own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mode import Service
+
+from streams.transport import topics
+from streams.transport.client import Client
+from streams.transport.errors import TransportError
+
+if TYPE_CHECKING:
+    from streams.plan import Plan
+    from streams.runtime.runtime import Runtime
+    from streams.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+RETRY = 2.0
+"""Seconds between two looks for what is missing."""
+
+
+class Preflight(Service):
+    """Waits for the broker and the source topics, however long, and creates our topics with the source's partitions.
+
+    Args:
+        runtime: started when all is there.
+        settings: of Kafka.
+    """
+
+    def __init__(self, runtime: Runtime, settings: KafkaSettings, **options: Any) -> None:
+        self.runtime, self.settings = runtime, settings
+        super().__init__(**options)
+
+    async def on_start(self) -> None:
+        """Return when the worker may join its group, or when it is told to stop."""
+        client = Client(self.runtime.kafka)
+        last = ""
+        while not (self.should_stop or self.runtime.app.should_stop):
+            try:
+                await self._prepare(client)
+            except TransportError as error:
+                if str(error) != last:
+                    log.warning("%s; it is tried again every %.0f s", error, RETRY)
+                last = self.runtime.waiting_for = str(error)
+                await self.sleep(RETRY)
+            else:
+                await self.runtime.start(client)
+                return
+        await client.stop()
+
+    async def _prepare(self, client: Client) -> None:
+        if not client.connected:
+            await client.start()
+        if client.embedded:
+            log.warning(
+                "The broker is EMBEDDED: it keeps everything in memory and cannot fence writers. It is for trying out, "
+                "never for data that matters"
+            )
+        counts = {}
+        for stream in self.runtime.plan.streams.values():
+            counts[stream.name] = await topics.partitions(client, stream.stream.topic)
+        for stream in self.runtime.plan.streams.values():
+            for table in stream.tables:
+                config = dict(table.changelog_config)
+                await topics.ensure(
+                    client, table.changelog, counts[stream.name], self._with_copies(config), self.settings.replication_factor
+                )
+        for topic in outputs(self.runtime.plan):
+            await self._output(client, topic, self.settings.partitions or max(counts.values(), default=1))
+
+    def _with_copies(self, config: dict[str, str]) -> dict[str, str]:
+        if self.settings.min_insync_replicas is not None:
+            config["min.insync.replicas"] = str(self.settings.min_insync_replicas)
+        return config
+
+    async def _output(self, client: Client, topic: str, count: int) -> None:
+        """Create a topic that we only produce to; one that exists may have any number of partitions."""
+        try:
+            await topics.partitions(client, topic)
+        except topics.TopicMissing:
+            await topics.ensure(client, topic, count, self._with_copies({}), self.settings.replication_factor)
+
+
+def outputs(plan: Plan) -> Iterator[str]:
+    """Yield the topics that the app produces to, changelogs apart, each once."""
+    found = {plan.dead_letters: None}
+    for table in plan.tables.values():
+        found.update(dict.fromkeys(filter(None, (table.emit_topic, table.late_topic, table.dead_letters))))
+        found.update(dict.fromkeys(rule.topic for rule in table.rules))
+    yield from found
