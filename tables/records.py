@@ -14,7 +14,8 @@ Keys sort by pane first, so that the cells of a window lie together and those th
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,8 @@ CELL = b"c"
 ALERT = b"a"
 OUTBOX = b"o"
 _GROUP = struct.Struct(">cQQ")
+GROUP_BYTES = _GROUP.size
+"""Length of what the keys of a group's cells begin with."""
 _SIGN = 1 << 63
 NEVER = -(1 << 62)
 """The watermark of an input in which nothing was seen."""
@@ -98,8 +101,7 @@ class Progress(msgspec.Struct):
         return msgspec.json.decode(value, type=cls)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One changelog record; a value of None is a tombstone."""
 
     key: bytes

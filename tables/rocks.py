@@ -1,0 +1,224 @@
+"""A store on RocksDB (rocksdict in raw mode), with limits that allow many partitions in one worker."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, ReadOptions, WriteBatch
+
+from tables.records import CELL, GROUP_BYTES, split_cell_key
+from tables.store import StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, after_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tables.records import Record
+    from tables.store import Group, Item
+
+CACHE_BYTES = 32 << 20
+WRITE_BUFFER_BYTES = 8 << 20
+OPEN_FILES = 256
+CHUNK = 1000
+"""Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
+_OFFSET = b"\0offset"
+_WRITTEN = b"\0written"
+"""Keys that only the local store has; no changelog key begins with NUL."""
+
+
+class RocksStore:
+    """One RocksDB database in a directory of its own.
+
+    The write-ahead log is not synced: a killed process loses nothing, and what a crashed machine loses is an end of
+    whole writes, which the changelog gives back, since each carries its offset.
+
+    Args:
+        directory: made if missing.
+        cache: block cache to share with other stores; None makes one of 32 MiB.
+        clock: returns the wall clock in seconds.
+
+    Raises:
+        StoreLocked: another process has the directory open.
+        StoreCorrupt: the files are damaged.
+    """
+
+    def __init__(self, directory: Path, cache: Cache | None = None, clock: Callable[[], float] = time.time) -> None:
+        """Open the database and find its groups."""
+        self.directory = directory
+        self._clock = clock
+        self._cache = cache or Cache(CACHE_BYTES)
+        self._open()
+
+    def _open(self) -> None:
+        with self._errors():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(self.directory), _options(self._cache))
+        self._groups = set(self._find_groups())
+        self._thinned: set[bytes] = set()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise translate(self.directory, error) from error
+
+    def write(self, records: Iterable[Record], offset: int | None = None) -> None:
+        """Apply records and offset in one atomic write."""
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        grown, thinned = set(), set()
+        for key, value in records:
+            if value is None:
+                delete(key)
+                thinned.add(key[:GROUP_BYTES])
+            else:
+                put(key, value)
+                grown.add(key[:GROUP_BYTES])
+        if offset is not None:
+            put(_OFFSET, b"%d" % offset)
+        put(_WRITTEN, b"%d" % int(self._clock() * 1000))
+        with self._errors():
+            self._db.write(batch)
+        self._groups |= {prefix for prefix in grown if prefix.startswith(CELL)}
+        self._thinned |= {prefix for prefix in thinned if prefix.startswith(CELL)}
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each record key, None where there is none."""
+        if not keys:
+            return []
+        with self._errors():
+            values: list[bytes | None] = self._db.get(list(keys))
+        return values
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
+        """Yield the items with this prefix from `start` on, in byte order, copied in chunks."""
+        start = max(prefix, start)
+        while True:
+            chunk = self._chunk(start, after_prefix(prefix), CHUNK)
+            yield from (item for item in chunk if not item[0].startswith(b"\0"))
+            if len(chunk) < CHUNK:
+                return
+            start = chunk[-1][0] + b"\0"
+
+    def _chunk(self, start: bytes, end: bytes, limit: int) -> list[Item]:
+        options = ReadOptions()
+        if end:
+            options.set_iterate_upper_bound(end)
+        with self._errors():
+            chunk = list(islice(self._db.items(from_key=start, read_opt=options), limit))
+            if len(chunk) < limit:
+                self._confirm_end(chunk[-1][0] + b"\0" if chunk else start, options)
+        return chunk
+
+    def _confirm_end(self, start: bytes, options: ReadOptions) -> None:
+        """Raise if the items ended for damage and not for want of more: `items` ends silently at a damaged block."""
+        rest = self._db.iter(options)
+        rest.seek(start)
+        rest.status()
+
+    def _find_groups(self) -> Iterator[bytes]:
+        """Seek from group to group: the cost goes by groups, not by cells."""
+        start, end = CELL, after_prefix(CELL)
+        while found := self._chunk(start, end, 1):
+            prefix = found[0][0][:GROUP_BYTES]
+            yield prefix
+            start = after_prefix(prefix)
+
+    def groups(self) -> set[Group]:
+        """Return all (pane, first) that have cells."""
+        empty = {prefix for prefix in self._thinned if not self._chunk(prefix, after_prefix(prefix), 1)}
+        self._groups -= empty
+        self._thinned.clear()
+        return {split_cell_key(prefix)[:2] for prefix in self._groups}
+
+    def offset(self) -> int | None:
+        """Return the changelog offset after the last write, None if there was none."""
+        return self._number(_OFFSET)
+
+    def age(self) -> float:
+        """Return the seconds since the last write by the wall clock, 0 if there was none."""
+        written = self._number(_WRITTEN)
+        return 0.0 if written is None else max(0.0, self._clock() - written / 1000)
+
+    def _number(self, key: bytes) -> int | None:
+        (value,) = self.get_many([key])
+        return None if value is None else int(value)
+
+    def estimated_records(self) -> int:
+        """Return RocksDB's own estimate."""
+        with self._errors():
+            return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
+
+    def clear(self) -> None:
+        """Delete everything and begin anew in the same directory."""
+        self.destroy()
+        self._open()
+
+    def close(self) -> None:
+        """Close the database, which frees its LOCK; closing twice does nothing."""
+        with suppress(DbClosedError):
+            self._db.close()
+
+    def destroy(self) -> None:
+        """Close the database and delete its directory."""
+        self.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _options(cache: Cache) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(cache)
+    table.set_bloom_filter(10, block_based=False)
+    table.set_cache_index_and_filter_blocks(True)  # noqa: FBT003 - rocksdict takes no keyword
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)  # noqa: FBT003 - rocksdict takes no keyword
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_open_files(OPEN_FILES)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(1 << 20)
+    return options
+
+
+_KINDS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...] = (
+    (
+        ("lock hold by", "While lock file"),
+        StoreLocked,
+        "another process has it open",
+        "stop that process, or give this worker a data directory of its own",
+    ),
+    (
+        ("No space left", "File too large", "Disk quota exceeded"),
+        StoreFull,
+        "there is no space left",
+        "free some, or move the data directory; the worker continues from the changelog",
+    ),
+    (
+        ("already closed",),
+        StoreClosed,
+        "it was closed",
+        "ask the worker that has the partition now",
+    ),
+    (
+        ("Permission denied", "Read-only file system", "Not a directory", "File exists"),
+        StoreError,
+        "it cannot be written",
+        "give the worker a data directory that it owns",
+    ),
+)
+
+
+def translate(directory: Path, error: Exception) -> StoreError:
+    """Return the named error for what RocksDB or the file system said; whatever is unknown counts as damage."""
+    if isinstance(error, StoreError):
+        return error
+    said: Any = str(error)
+    for marks, kind, problem, fix in _KINDS:
+        if any(mark in said for mark in marks):
+            return kind(directory, f"{problem} ({said})", fix)
+    return StoreCorrupt(directory, f"its files are damaged ({said})", "delete it: it is rebuilt from the changelog")

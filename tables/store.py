@@ -1,0 +1,180 @@
+"""The store of one table partition: what its changelog says after compaction, kept near the worker.
+
+It is written only after the changelog write was acknowledged, so it is never ahead of the changelog; what is read from
+it is acknowledged state.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from tables.records import CELL, GROUP_BYTES, group_prefix, split_cell_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tables.records import Record
+
+Group = tuple[int, int]
+"""(pane, first window that its rows count for)."""
+Item = tuple[bytes, bytes]
+
+
+class StoreError(Exception):
+    """A local store cannot be used.
+
+    Args:
+        directory: where it lies.
+        problem: what is wrong, as a clause.
+        fix: what to do about it.
+    """
+
+    def __init__(self, directory: Path, problem: str, fix: str) -> None:
+        """Join place, problem and fix to one sentence."""
+        super().__init__(f"store {directory}: {problem}; {fix}")
+        self.directory = directory
+
+
+class StoreLocked(StoreError):  # noqa: N818 - the name says what is the matter
+    """Another process, or another part of this one, has the store open."""
+
+
+class StoreCorrupt(StoreError):  # noqa: N818 - the name says what is the matter
+    """The files of the store are damaged; it is rebuilt from the changelog."""
+
+
+class StoreFull(StoreError):  # noqa: N818 - the name says what is the matter
+    """There is no space left for the store."""
+
+
+class StoreClosed(StoreError):  # noqa: N818 - the name says what is the matter
+    """The store was closed, for its partition went to another worker."""
+
+
+class Store(Protocol):
+    """What a table partition asks of its store."""
+
+    def write(self, records: Iterable[Record], offset: int | None = None) -> None:
+        """Apply the records of one changelog write, and the changelog offset after it, in one atomic write.
+
+        Args:
+            records: in order; a later one of the same key wins, and None deletes.
+            offset: the changelog offset to restore from next time; None leaves it as it is.
+
+        Raises:
+            StoreFull: the disk is full; nothing was written.
+        """
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each record key, None where there is none."""
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
+        """Yield (record key, value) of all keys with this prefix that are not before `start`, in byte order.
+
+        Between two chunks the store may be written; each chunk is read as it is then.
+        """
+
+    def groups(self) -> set[Group]:
+        """Return all (pane, first) of which the store has cells."""
+
+    def offset(self) -> int | None:
+        """Return the changelog offset up to which the store has everything; None if it was never written."""
+
+    def age(self) -> float:
+        """Return the seconds since the store was last written, 0 if never."""
+
+    def estimated_records(self) -> int:
+        """Return about how many records the store holds."""
+
+    def clear(self) -> None:
+        """Forget everything, the offset too; the store stays open."""
+
+    def close(self) -> None:
+        """Close the store; it can be opened again elsewhere."""
+
+    def destroy(self) -> None:
+        """Close the store and delete its files."""
+
+
+class MemoryStore:
+    """A store in plain dictionaries, for the Harness, backtests and tests."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._cells: dict[bytes, dict[bytes, bytes]] = {}
+        self._offset: int | None = None
+
+    def write(self, records: Iterable[Record], offset: int | None = None) -> None:
+        """Apply records and offset."""
+        for record in records:
+            place = _place(record.key)
+            cells = self._cells.setdefault(place, {})
+            if record.value is None:
+                cells.pop(record.key, None)
+            else:
+                cells[record.key] = record.value
+            if not cells:
+                del self._cells[place]
+        self._offset = self._offset if offset is None else offset
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each record key, None where there is none."""
+        return [self._cells.get(_place(key), {}).get(key) for key in keys]
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
+        """Yield the items with this prefix from `start` on, in byte order."""
+        places = [p for p in self._cells if p.startswith(prefix) or prefix.startswith(p)]
+        keys = chain.from_iterable(self._cells[p] for p in places)
+        for key in sorted(key for key in keys if key.startswith(prefix) and key >= start):
+            value = self._cells.get(_place(key), {}).get(key)
+            if value is not None:
+                yield key, value
+
+    def groups(self) -> set[Group]:
+        """Return all (pane, first) that have cells."""
+        return {split_cell_key(place)[:2] for place in self._cells if place}
+
+    def offset(self) -> int | None:
+        """Return the changelog offset that was written last."""
+        return self._offset
+
+    def age(self) -> float:
+        """Return 0: it is as old as its process."""
+        return 0.0
+
+    def estimated_records(self) -> int:
+        """Return how many records there are."""
+        return sum(map(len, self._cells.values()))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._cells = {}
+        self._offset = None
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+    def destroy(self) -> None:
+        """Forget everything."""
+        self.clear()
+
+
+def _place(key: bytes) -> bytes:
+    """Return the dictionary a record key lies in: cells by their group, the rest together."""
+    return key[:GROUP_BYTES] if key.startswith(CELL) else b""
+
+
+def after_prefix(prefix: bytes) -> bytes:
+    """Return the smallest bytes after all that begin with `prefix`; empty if there are none."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else b""
+
+
+def cells_of(store: Store, pane: int, first: int, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (key bytes, cell value) of one group in byte order, from the key after `after` on."""
+    prefix = group_prefix(pane, first)
+    start = b"" if after is None else prefix + after + b"\0"
+    for record_key, value in store.scan(prefix, start):
+        yield record_key[GROUP_BYTES:], value

@@ -1,0 +1,232 @@
+"""Stores: one behaviour, in memory and on disk; damage, locks and a full disk by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables.records import PROGRESS, Record, cell_key, group_prefix
+from tables.rocks import CHUNK, RocksStore, translate
+from tables.store import (
+    MemoryStore,
+    Store,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    after_prefix,
+    cells_of,
+)
+
+
+@pytest.fixture(params=["memory", "rocks"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Return an empty store of each kind."""
+    opened: Store = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "store")
+    yield opened
+    opened.close()
+
+
+def cells(*keys: tuple[int, int, bytes]) -> list[Record]:
+    """Return cell records whose value names them."""
+    return [Record(cell_key(*key), b"%d/%d/" % key[:2] + key[2]) for key in keys]
+
+
+def test_what_was_written_is_read(store: Store) -> None:
+    """Values and offset are those of the last write; None deletes, and a later record of the same key wins."""
+    assert store.offset() is None
+    store.write([*cells((1, 1, b"a"), (1, 1, b"b")), Record(PROGRESS, b"one")], 7)
+    store.write([Record(PROGRESS, b"two"), Record(cell_key(1, 1, b"a"), None)])
+    store.write([Record(b"x", b"1"), Record(b"x", None), Record(b"y", None), Record(b"y", b"2")], None)
+    assert store.offset() == 7
+    wanted = [PROGRESS, cell_key(1, 1, b"a"), cell_key(1, 1, b"b"), b"x", b"y"]
+    assert store.get_many(wanted) == [b"two", None, b"1/1/b", None, b"2"]
+    assert store.get_many([]) == []
+
+
+def test_a_scan_is_in_byte_order_and_keeps_to_its_prefix(store: Store) -> None:
+    """Panes before the epoch sort first; `start` is the first key of the answer."""
+    written = cells((3, 3, b"a"), (-2, -2, b"z"), (3, 4, b"a"), (3, 3, b"\xff"), (3, 3, b""))
+    store.write([*written, Record(PROGRESS, b"p")], 1)
+    keys = [key for key, _ in store.scan(b"c")]
+    assert keys == sorted(record.key for record in written)
+    assert keys[0] == cell_key(-2, -2, b"z")
+    assert [k for k, _ in store.scan(group_prefix(3, 3), cell_key(3, 3, b"a"))] == [
+        cell_key(3, 3, b"a"),
+        cell_key(3, 3, b"\xff"),
+    ]
+    assert list(cells_of(store, 3, 3, b"a")) == [(b"\xff", b"3/3/\xff")]
+    assert list(cells_of(store, 3, 3))[0] == (b"", b"3/3/")
+    assert [k for k, _ in store.scan(b"")] == sorted([*keys, PROGRESS])
+
+
+def test_a_long_scan_goes_on_where_a_chunk_ended(store: Store) -> None:
+    """Chunks join without gap or repeat, whether or not the length is a multiple of the chunk."""
+    keys = [(5, 5, b"%06d" % i) for i in range(2 * CHUNK)]
+    store.write(cells(*keys), 1)
+    assert [k for k, _ in cells_of(store, 5, 5)] == [k for *_, k in keys]
+    store.write(cells((5, 5, b"last")), 2)
+    assert len(list(store.scan(b"c"))) == 2 * CHUNK + 1
+
+
+def test_a_scan_survives_writes_in_between(store: Store) -> None:
+    """What is deleted or added while somebody reads disturbs nobody."""
+    store.write(cells(*[(5, 5, b"%06d" % i) for i in range(CHUNK + 10)]), 1)
+    scan = store.scan(b"c")
+    next(scan)
+    store.write([Record(cell_key(5, 5, b"%06d" % (CHUNK + 9)), None)], 2)
+    assert len(list(scan)) == CHUNK + 8
+
+
+def test_groups_are_those_that_have_cells(store: Store) -> None:
+    """A group comes with its first cell and goes with its last."""
+    store.write(cells((1, 1, b"a"), (1, 1, b"b"), (1, 2, b"a"), (-1, -1, b"")), 1)
+    store.write([Record(cell_key(1, 1, b"a"), None), Record(cell_key(1, 2, b"a"), None), Record(b"a\0", b"")], 2)
+    assert store.groups() == {(1, 1), (-1, -1)}
+    store.write(cells((1, 2, b"a")), 3)
+    assert store.groups() == {(1, 1), (-1, -1), (1, 2)}
+
+
+def test_clear_forgets_everything(store: Store) -> None:
+    """After clear there is no cell, no group and no offset, and the store can be written."""
+    store.write(cells((1, 1, b"a")), 5)
+    store.clear()
+    assert (list(store.scan(b"")), store.groups(), store.offset()) == ([], set(), None)
+    store.write(cells((2, 2, b"b")), 6)
+    assert (store.groups(), store.offset(), store.estimated_records() > 0) == ({(2, 2)}, 6, True)
+
+
+small = st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.binary(max_size=2))
+
+
+@given(st.lists(st.tuples(small, st.booleans()), max_size=30))
+def test_memory_holds_what_the_last_record_of_each_key_says(steps: list[tuple[tuple[int, int, bytes], bool]]) -> None:
+    """The store equals a dictionary to which the records were applied one by one."""
+    store, expected = MemoryStore(), {}
+    for number, (key, alive) in enumerate(steps):
+        value = b"%d" % number if alive else None
+        store.write([Record(cell_key(*key), value)], number)
+        expected[cell_key(*key)] = value
+    left = {key: value for key, value in expected.items() if value is not None}
+    assert dict(store.scan(b"c")) == left
+    assert store.groups() == {key[:2] for key, alive in dict(steps).items() if alive}
+
+
+def test_a_closed_store_is_found_again(tmp_path: Path) -> None:
+    """Cells, groups, offset and the time of the last write outlive the process."""
+    first = RocksStore(tmp_path, clock=lambda: 1000.0)
+    first.write(cells((1, 1, b"a"), (9, 9, b"a"), (9, 10, b"a")), 42)
+    first.close()
+    first.close()
+    again = RocksStore(tmp_path, clock=lambda: 1060.0)
+    assert (again.offset(), again.age()) == (42, 60.0)
+    assert again.groups() == {(1, 1), (9, 9), (9, 10)}
+    again.destroy()
+    assert not tmp_path.exists()
+
+
+def test_a_reader_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """A scan that nobody ended lets the store be closed and opened again; it then says that it was closed."""
+    store = RocksStore(tmp_path)
+    store.write(cells(*[(1, 1, b"%06d" % i) for i in range(CHUNK + 1)]), 1)
+    scan = store.scan(b"c")
+    next(scan)
+    store.close()
+    again = RocksStore(tmp_path)
+    with pytest.raises(StoreClosed, match="closed"):
+        list(scan)
+    again.close()
+
+
+def test_an_open_store_is_locked(tmp_path: Path) -> None:
+    """Opening it twice names the directory and the fix."""
+    store = RocksStore(tmp_path)
+    with pytest.raises(StoreLocked, match="data directory of its own") as caught:
+        RocksStore(tmp_path)
+    assert caught.value.directory == tmp_path
+    store.close()
+
+
+def truncate_manifest(directory: Path) -> None:
+    """Cut the manifest in half."""
+    (manifest,) = directory.glob("MANIFEST-*")
+    manifest.write_bytes(manifest.read_bytes()[: manifest.stat().st_size // 2])
+
+
+def spoil_current(directory: Path) -> None:
+    """Let CURRENT name nothing."""
+    (directory / "CURRENT").write_text("junk")
+
+
+def flip_table(directory: Path) -> None:
+    """Flip bytes in the middle of each table file."""
+    for path in directory.glob("*.sst"):
+        data = bytearray(path.read_bytes())
+        for place in range(20, len(data) // 2, 7):
+            data[place] ^= 0xFF
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [truncate_manifest, spoil_current, flip_table])
+def test_damage_is_noticed_and_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Damaged files raise `StoreCorrupt` when opened or read; the store can then be destroyed and made anew."""
+    store = RocksStore(tmp_path)
+    store.write(cells(*[(1, 1, b"%06d" % i) for i in range(500)]), 1)
+    store.close()
+    RocksStore(tmp_path).close()
+    damage(tmp_path)
+    with pytest.raises(StoreCorrupt, match="rebuilt from the changelog"):
+        list(RocksStore(tmp_path).scan(b"c"))
+
+
+FULL = """
+    import resource, sys
+    from pathlib import Path
+    from tables.records import Record
+    from tables.rocks import RocksStore
+    from tables.store import StoreFull
+    store = RocksStore(Path(sys.argv[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        for n in range(100):
+            store.write([Record(b"c%05d" % n, bytes(10_000))], n)
+    except StoreFull as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """A write for which there is no space raises `StoreFull` with the directory and what to do."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FULL), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert f"store {tmp_path}: there is no space left" in done.stdout
+
+
+def test_what_is_no_damage_is_not_called_damage(tmp_path: Path) -> None:
+    """A directory that cannot be made is named; an error that is named already stays as it is."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        RocksStore(tmp_path / "file" / "store")
+    known = StoreFull(tmp_path, "full", "free some")
+    assert translate(tmp_path, known) is known
+    assert isinstance(translate(tmp_path, OSError("No space left on device")), StoreFull)
+
+
+@given(st.binary(max_size=4), st.binary(max_size=6))
+def test_after_prefix_separates(prefix: bytes, key: bytes) -> None:
+    """Keys with the prefix lie between it and what follows it; all others do not."""
+    end = after_prefix(prefix)
+    assert (prefix <= key and (not end or key < end)) == key.startswith(prefix)
