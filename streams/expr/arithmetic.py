@@ -1,0 +1,94 @@
+"""Arithmetic on number columns: integers stay exact while they fit 64 bits, and nothing is ever infinite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.expr.convert import constant, either, finite, parts, simplest
+from streams.expr.syntax import ArithmeticOp
+from tables.columns import Column, Mask
+
+Ints = NDArray[np.int64]
+_UFUNCS: dict[str, np.ufunc] = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.mod}
+_LOW, _HIGH = -(2**63), 2**63 - 1
+
+
+def arithmetic(op: ArithmeticOp, left: Column, right: Column) -> Column:
+    """Return `left op right` for two number columns (`int`, `float`, `mixed`) of n rows or one.
+
+    `/` divides doubles; `%` has the sign of the right side; division by zero and non-finite results are null.
+    """
+    null = either(left.null, right.null)
+    if op != "/" and left.kind == right.kind == "int":
+        return _whole(op, left.values, right.values, null)
+    x, x_ints, x_whole = parts(left)
+    y, y_ints, y_whole = parts(right)
+    result = _float(op, x, y, null)
+    whole = x_whole & y_whole
+    if op == "/" or not whole.any():
+        return result
+    rows = np.flatnonzero(np.broadcast_to(whole, result.values.shape))
+    exact = _whole(op, _rows(x_ints, rows), _rows(y_ints, rows), None)
+    return _blend(result, rows, exact, null)
+
+
+def negate(column: Column) -> Column:
+    """Return `-column`, which has no negative zero where it is an integer."""
+    if column.kind == "float":
+        return Column("float", -column.values, column.null)
+    return arithmetic("-", constant(0), column) if column.kind == "int" else arithmetic("*", column, constant(-1))
+
+
+def _rows(values: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    return values if len(values) == 1 else values[rows]
+
+
+def _float(op: ArithmeticOp, x: NDArray[np.float64], y: NDArray[np.float64], null: Mask | None) -> Column:
+    """Return the result on doubles; x/0 is not finite, so it is null."""
+    with np.errstate(all="ignore"):
+        return finite(Column("float", _UFUNCS[op](x, y), null))
+
+
+def _whole(op: ArithmeticOp, x: Ints, y: Ints, null: Mask | None) -> Column:
+    """Return the result on integers: `int`, or `mixed` where some do not fit 64 bits."""
+    if op == "%":
+        zero = y == 0
+        if zero.any():
+            null, y = either(null, np.broadcast_to(zero, np.broadcast_shapes(x.shape, y.shape))), np.where(zero, 1, y)
+    elif not _fits(op, x, y):
+        return _big(_UFUNCS[op](x.astype(object), y.astype(object)), null)
+    return Column("int", _UFUNCS[op](x, y), null)
+
+
+def _fits(op: ArithmeticOp, x: Ints, y: Ints) -> bool:
+    """Whether no pair of values can leave 64 bits, told by the least and greatest of each side."""
+    if not (x.size and y.size):
+        return True
+    xs, ys = (int(x.min()), int(x.max())), (int(y.min()), int(y.max()))
+    if op == "*":
+        reach = [a * b for a in xs for b in ys]
+    else:
+        reach = [a + b if op == "+" else a - b for a in xs for b in ys]
+    return min(reach) >= _LOW and max(reach) <= _HIGH
+
+
+def _big(values: NDArray[Any], null: Mask | None) -> Column:
+    """Return the column of exact Python integers, those that do not fit as doubles."""
+    integer = (values >= _LOW) & (values <= _HIGH)
+    ints = np.where(integer, values, 0).astype(np.int64)
+    return simplest(values.astype(float), ints, integer.astype(bool), null)
+
+
+def _blend(result: Column, rows: NDArray[np.intp], exact: Column, null: Mask | None) -> Column:
+    """Return `result` with `exact` in these rows, whose own nulls (`% 0`) join those there were."""
+    floats, ints, integer = parts(exact)
+    n = len(result)
+    values, all_ints, all_integer = result.values.copy(), np.zeros(n, np.int64), np.zeros(n, bool)
+    values[rows], all_ints[rows], all_integer[rows] = floats, ints, integer
+    lost = np.zeros(n, bool) if result.null is None else np.broadcast_to(result.null, (n,)).copy()
+    lost[rows] = False if exact.null is None else exact.null
+    nothing = either(null, lost if lost.any() else None)
+    return simplest(values, all_ints, all_integer, nothing)
