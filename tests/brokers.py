@@ -34,7 +34,7 @@ appender.console.layout.pattern = %d %p %c %m%n
 """
 
 
-class BrokerUnavailable(RuntimeError):
+class BrokerUnavailable(RuntimeError):  # noqa: N818 - the name says what is the matter
     """No broker can be had here; the text says what is missing."""
 
 
@@ -165,7 +165,16 @@ class KafkaBroker:
 
     def _java(self) -> list[str]:
         log = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        return ["java", "-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", log, "-cp", f"{jars()}/*"]
+        return [
+            "java",
+            "-Xmx512m",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            log,
+            "-cp",
+            f"{jars()}/*",
+        ]
 
 
 class KafkaCluster:
@@ -182,9 +191,7 @@ class KafkaCluster:
         ports = [(free_port(), free_port()) for _ in range(nodes)]
         name = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
         more = {key.replace("_", "."): value for key, value in settings.items()}
-        self.brokers = [
-            KafkaBroker(node, ports, name, self.folder / str(node), more) for node in range(1, nodes + 1)
-        ]
+        self.brokers = [KafkaBroker(node, ports, name, self.folder / str(node), more) for node in range(1, nodes + 1)]
 
     @property
     def bootstrap(self) -> str:

@@ -47,7 +47,8 @@ async def build(
         compression: a name in `CODECS`.
     """
     builder = DefaultRecordBatchBuilder(2, CODECS[compression], 0, *producer, 2**31 - 1)
-    append, headers, rest, start = builder.append, [], iter(records), 0
+    append, rest, start = builder.append, iter(records), 0
+    headers: list[tuple[str, bytes]] = []
     while part := list(islice(rest, SLICE)):
         if start:
             await asyncio.sleep(0)

@@ -7,33 +7,33 @@ class TransportError(Exception):
     """Any failure of the transport; the text names the thing, the value and the likely fix."""
 
 
-class Unreachable(TransportError):
+class Unreachable(TransportError):  # noqa: N818 - the name says what is the matter
     """No broker answered at the given addresses."""
 
 
-class TopicMissing(TransportError):
+class TopicMissing(TransportError):  # noqa: N818 - the name says what is the matter
     """A topic does not exist."""
 
 
-class PartitionMismatch(TransportError):
+class PartitionMismatch(TransportError):  # noqa: N818 - the name says what is the matter
     """A topic has another number of partitions than it must have."""
 
 
-class Denied(TransportError):
+class Denied(TransportError):  # noqa: N818 - the name says what is the matter
     """The broker refuses this user the operation."""
 
 
-class TooLarge(TransportError):
+class TooLarge(TransportError):  # noqa: N818 - the name says what is the matter
     """A record batch or an event is larger than the topic takes."""
 
 
-class Fenced(TransportError):
+class Fenced(TransportError):  # noqa: N818 - the name says what is the matter
     """Another owner took this changelog partition over: stop, write nothing more."""
 
 
-class WriteFailed(TransportError):
+class WriteFailed(TransportError):  # noqa: N818 - the name says what is the matter
     """Whether a write reached the log is unknown, or it was refused: the partition must be restored."""
 
 
-class ReadFailed(TransportError):
+class ReadFailed(TransportError):  # noqa: N818 - the name says what is the matter
     """A fetched record batch is damaged, or the offsets asked for are no longer in the log."""

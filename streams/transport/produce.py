@@ -87,7 +87,7 @@ async def append_batch(client: Client, topic: str, partition: int, batch: bytes,
     return int(offset)
 
 
-class Refused(KafkaError):
+class Refused(KafkaError):  # type: ignore[misc]  # noqa: N818 - aiokafka has no types; the name says what happened
     """The broker answered with an error.
 
     Args:
@@ -204,8 +204,8 @@ class FencedWriter:
         batch = await build(records, now, producer, self._compression)
         if len(batch) > self.limit:
             raise TooLarge(
-                f"{self._name}: a write of {len(records)} records makes {len(batch)} bytes, the topic takes {self.limit}:"
-                " cut it, or raise max.message.bytes"
+                f"{self._name}: a write of {len(records)} records makes {len(batch)} bytes, the topic takes"
+                f" {self.limit}: cut it, or raise max.message.bytes"
             )
         self._broken = "an earlier write has an unknown outcome"  # it stands, should we be cancelled on the way
         offset = await self._deliver(batch)
@@ -247,7 +247,9 @@ class FencedWriter:
     def _unfenced(self, error: KafkaError | OSError) -> None:
         """Without a sequence a repeat would be written twice: raise unless surely nothing was sent."""
         if not self.fenced and getattr(error, "errno", None) != for_code(5).errno:
-            raise WriteFailed(f"{self._name}: connection to {self._client.address} lost in a write: {error!r}") from error
+            raise WriteFailed(
+                f"{self._name}: connection to {self._client.address} lost in a write: {error!r}"
+            ) from error
 
     async def _refresh(self) -> None:
         raw: Any = self._client.raw

@@ -127,4 +127,6 @@ async def _wait(client: Client, topic: str) -> None:
         if found and all(part["leader"] >= 0 for part in found):
             return
         await asyncio.sleep(BACKOFF_SECONDS)
-    raise Unreachable(f"topic {topic!r} was created at {client.address}, but has no leader after {_CREATE_SECONDS:.0f} s")
+    raise Unreachable(
+        f"topic {topic!r} was created at {client.address}, but has no leader after {_CREATE_SECONDS:.0f} s"
+    )

@@ -12,7 +12,7 @@ WANTED: Mapping[str, str] = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", 
 """Distribution name -> the one version whose private parts were read and tested."""
 
 
-class UnsupportedVersion(ImportError):
+class UnsupportedVersion(ImportError):  # noqa: N818 - the name says what is the matter
     """A library is missing or has another version than the one the transport was written against."""
 
 
@@ -27,7 +27,9 @@ def check(wanted: Mapping[str, str] = WANTED, installed: Callable[[str], str] = 
         UnsupportedVersion: names every distribution that differs, the version found and the one wanted.
     """
     found = {name: _found(name, installed) for name in wanted}
-    wrong = [f"{name} {found[name]} is installed, {wanted[name]} is wanted" for name in wanted if found[name] != wanted[name]]
+    wrong = [
+        f"{name} {found[name]} is installed, {wanted[name]} is wanted" for name in wanted if found[name] != wanted[name]
+    ]
     if wrong:
         fix = " ".join(f"{name}=={wanted[name]}" for name in wanted)
         raise UnsupportedVersion(f"{'; '.join(wrong)}. Fix: pip install {fix}")

@@ -1,0 +1,273 @@
+"""Whole record batches out of an aiokafka consumer, without one object per record.
+
+It reads the fetcher of one consumer *instance*; nothing of aiokafka is patched. What a fetch brought (`FetchResult`) is
+read either here or by aiokafka's own `getmany`, never by both. Call it in the thread and loop that run the consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import CorruptRecordException
+
+from streams.effects import Records
+from streams.transport import versions as _versions  # noqa: F401 - its import is the check
+from streams.transport.errors import ReadFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aiokafka import TopicPartition
+    from numpy.typing import NDArray
+
+MAX_BYTES = 4 << 20
+MAX_RECORDS = 100_000
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was read of one partition so far."""
+
+    values: list[bytes | None] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+
+    def add(self, batch: Any) -> None:
+        """Append the records of a batch; half the price of a list of record objects, since each is freed at once."""
+        value, stamp, offset = self.values.append, self.stamps.append, self.offsets.append
+        for record in batch:
+            value(record.value)
+            stamp(record.timestamp)
+            offset(record.offset)
+
+    def add_with_keys(self, batch: Any) -> None:
+        """Append the records of a batch, keys too."""
+        value, stamp, offset, key = self.values.append, self.stamps.append, self.offsets.append, self.keys.append
+        for record in batch:
+            value(record.value)
+            stamp(record.timestamp)
+            offset(record.offset)
+            key(record.key)
+
+    def cut(self, start: int, stop: int | None = None) -> None:
+        """Remove the records `[start, stop)`."""
+        for column in (self.values, self.stamps, self.offsets, self.keys):
+            del column[start:stop]
+
+    def records(self, lo: int, hi: int, *, keys: bool) -> Records:
+        """Return all of it, without what lies before the offset `lo`."""
+        if self.offsets and self.offsets[0] < lo:
+            self.cut(0, bisect_left(self.offsets, lo))
+        stamps = np.array(self.stamps, np.int64)
+        return Records(lo, hi, _offsets(self.offsets), stamps, self.values, self.keys if keys else None)
+
+
+def take(
+    fetcher: Any,
+    partitions: Collection[TopicPartition] | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_records: int = MAX_RECORDS,
+    *,
+    keys: Collection[str] = (),
+) -> dict[TopicPartition, Records]:
+    """Take what was fetched, as whole record batches, and move the positions behind it.
+
+    Args:
+        fetcher: of a started consumer.
+        partitions: those to take from; None means all.
+        max_bytes: of values per partition; the batch that passes it is the last. The rest stays for the next call.
+        max_records: the same, in records.
+        keys: topics of which the record keys are wanted too.
+
+    Returns:
+        By partition, the records of `[position, next position)`. They may be none, where all was control records.
+
+    Raises:
+        ReadFailed: a batch is damaged; what lay before it was returned by the call before.
+        KafkaError: what aiokafka found while it fetched (authorization, offset out of range).
+    """
+    taken: dict[TopicPartition, Records] = {}
+    for tp, result in ready(fetcher, partitions):
+        if not isinstance(result, FetchResult):
+            if taken:
+                break
+            drop(fetcher, tp)
+            result.check_raise()
+        try:
+            taken[tp] = _take_one(Cursor(fetcher, tp, result), tp.topic in keys, max_bytes, max_records)
+        except ReadFailed:
+            if not taken:
+                raise
+            break  # it is fetched again, and raised by a later call
+    return taken
+
+
+def ready(fetcher: Any, partitions: Collection[TopicPartition] | None) -> list[tuple[TopicPartition, Any]]:
+    """Return the fetched results that may be read now: none during a rebalance, none of partitions we lost."""
+    if fetcher._subscriptions.reassignment_in_progress:  # noqa: SLF001
+        return []
+    found = [(tp, result) for tp, result in fetcher._records.items() if partitions is None or tp in partitions]  # noqa: SLF001
+    for tp, result in found:
+        if isinstance(result, FetchResult) and not (result.has_more() and result.check_assignment(tp)):
+            drop(fetcher, tp)
+    return [(tp, result) for tp, result in found if tp in fetcher._records]  # noqa: SLF001
+
+
+async def wait(fetcher: Any, seconds: float, partitions: Collection[TopicPartition] | None = None) -> bool:
+    """Wait until something more was fetched.
+
+    Args:
+        fetcher: of a started consumer.
+        seconds: how long at most.
+        partitions: return at once if there is something of these; None waits for what comes next in any case.
+
+    Returns:
+        Whether something came.
+
+    Raises:
+        KafkaError: the group or the authorization failed.
+    """
+    if partitions is not None and ready(fetcher, partitions):
+        return True
+    waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+    try:
+        done, _ = await asyncio.wait([waiter], timeout=seconds)
+        if done:
+            waiter.result()
+        return bool(done)
+    finally:
+        waiter.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a consumer stands in a partition.
+
+    Args:
+        position: the next offset it reads; None before it is known.
+        highwater: the end of the log at the last fetch answer; None before the first.
+        answered: wall clock of that answer, ms; None before the first.
+    """
+
+    position: int | None
+    highwater: int | None
+    answered: int | None
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything was read that the last answer knew of."""
+        return self.position is not None and self.highwater is not None and self.position >= self.highwater
+
+
+def position(fetcher: Any, tp: TopicPartition) -> Position:
+    """Return where a consumer stands; the end comes from fetch answers, which all brokers give correctly."""
+    subscription = fetcher._subscriptions.subscription  # noqa: SLF001
+    assignment = subscription.assignment if subscription else None
+    if assignment is None or tp not in assignment.tps:
+        return Position(None, None, None)
+    state = assignment.state_value(tp)
+    return Position(state.position if state.has_valid_position else None, state.highwater, state.timestamp)
+
+
+class Cursor:
+    """Reads one fetch result batch by batch; the consumer's position follows each batch that was read whole.
+
+    Args:
+        fetcher: of the consumer.
+        tp: the partition.
+        result: what was fetched of it.
+
+    Raises:
+        ReadFailed: aiokafka's own reader has begun this result.
+    """
+
+    def __init__(self, fetcher: Any, tp: TopicPartition, result: Any) -> None:
+        """Look at the result; nothing is read yet."""
+        self._fetcher = fetcher
+        self._result = result
+        self._part = result._partition_records  # noqa: SLF001
+        self.tp = tp
+        if inspect.getgeneratorstate(self._part._records_iterator) != inspect.GEN_CREATED:  # noqa: SLF001
+            raise ReadFailed(f"{tp}: another reader has begun this fetch result")
+
+    @property
+    def position(self) -> int:
+        """The next offset that is read."""
+        return int(self._part.next_fetch_offset)
+
+    def read(self, add: Callable[[Any], None]) -> bool:
+        """Hand the next batch to `add`, unless it is without data, and move behind it.
+
+        Returns:
+            Whether there may be another; if not, the fetcher has been told to fetch more.
+
+        Raises:
+            ReadFailed: the batch is damaged; from there on it is fetched again.
+        """
+        records = self._part._records  # noqa: SLF001
+        if records.has_next():
+            try:
+                self._next(records.next_batch(), add)
+            except (CorruptRecordException, ReadFailed, RuntimeError, ValueError, OSError) as error:
+                drop(self._fetcher, self.tp)
+                raise ReadFailed(f"{self.tp.topic}-{self.tp.partition} at offset {self.position}: {error}") from error
+            if records.has_next():
+                return True
+        drop(self._fetcher, self.tp)
+        return False
+
+    def _next(self, batch: Any, add: Callable[[Any], None]) -> None:
+        if not batch.validate_crc():
+            raise ReadFailed(f"the record batch at offset {batch.base_offset} is damaged (its checksum is wrong)")
+        if not _without_data(self._part, batch):
+            add(batch)
+        self._part.next_fetch_offset = max(batch.next_offset, self._part.next_fetch_offset)
+        self._result._update_position()  # noqa: SLF001
+
+
+def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> Records:  # noqa: FBT001 - one of four
+    part, size, more = _Part(), 0, True
+    lo = cursor.position
+    add = part.add_with_keys if keys else part.add
+    while more and size < max_bytes and len(part.values) < max_records:
+        count = len(part.values)
+        try:
+            more = cursor.read(add)
+        except ReadFailed:
+            part.cut(count)
+            if cursor.position == lo:
+                raise
+            break
+        size += sum([len(value) for value in part.values[count:] if value])
+    return part.records(lo, cursor.position, keys=keys)
+
+
+def _without_data(part: Any, batch: Any) -> bool:
+    """Return whether a batch is a control batch, or of a transaction that was aborted (under read_committed)."""
+    if part._isolation_level == READ_COMMITTED and batch.producer_id is not None:  # noqa: SLF001
+        part._consume_aborted_up_to(batch.base_offset)  # noqa: SLF001
+        if batch.is_control_batch and part._contains_abort_marker(batch):  # noqa: SLF001
+            part._aborted_producers.discard(batch.producer_id)  # noqa: SLF001
+        if batch.is_transactional and batch.producer_id in part._aborted_producers:  # noqa: SLF001
+            return True
+    return bool(batch.is_control_batch)
+
+
+def drop(fetcher: Any, tp: TopicPartition) -> None:
+    """Forget a fetch result and wake the fetcher."""
+    del fetcher._records[tp]  # noqa: SLF001
+    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+
+
+def _offsets(offsets: list[int]) -> NDArray[np.int64]:
+    """Return rising offsets as an array; without holes from its two ends."""
+    if offsets and offsets[-1] - offsets[0] == len(offsets) - 1:
+        return np.arange(offsets[0], offsets[-1] + 1, dtype=np.int64)
+    return np.array(offsets, np.int64)
