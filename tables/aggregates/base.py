@@ -5,16 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from tables.columns import Column
-    from tables.state import State
 
 Rows = NDArray[np.intp]
+View = Mapping[str, Any]
+"""The state columns of one aggregate by name, as `State.of` returns them: arrays indexed by row, or `RaggedColumn`s."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Aggregate(ABC):
-    """One aggregate of a table as it is declared; equal when it says the same. Its running state lives in a `State`.
+    """One aggregate of a table as it is declared; equal when it says the same. Its state lives in a `tables.state.State`.
 
     Args:
         of: the expression whose values are aggregated, as text; None where the aggregate takes none.
@@ -72,6 +74,16 @@ class Aggregate(ABC):
     of: str | None = field(default=None)
     where: str | None = field(default=None, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """Refuse a call that lacks what is aggregated, or says it in something else than text."""
+        if self.of is None and self.needs in ("number", "any"):
+            raise ValueError(f'{self.kind} needs what to aggregate; write for example {self.kind}("duration")')
+        if self.of is not None and self.needs == "nothing":
+            raise ValueError(f"{self.kind} aggregates no values, but got {self.of!r}; leave it out")
+        for name, text in cast("Any", (("of", self.of), ("where", self.where))):
+            if text is not None and not (isinstance(text, str) and text.strip()):
+                raise ValueError(f'`{name}` of {self.kind} is an expression as text, such as "duration"; got {text!r}')
+
     @classmethod
     @abstractmethod
     def examples(cls) -> tuple[Aggregate, ...]:
@@ -82,15 +94,15 @@ class Aggregate(ABC):
         """Return the state columns by name."""
 
     @abstractmethod
-    def fold(self, state: State, fold: Fold) -> None:
+    def fold(self, state: View, fold: Fold) -> None:
         """Fold a batch of events into the state rows it touches."""
 
     @abstractmethod
-    def merge(self, into: State, rows: Rows, other: State, others: Rows) -> None:
+    def merge(self, into: View, rows: Rows, other: View, others: Rows) -> None:
         """Merge `other`'s rows `others` into `into`'s rows `rows`: same length, `rows` unique."""
 
     @abstractmethod
-    def result(self, state: State, rows: Rows) -> Column:
+    def result(self, state: View, rows: Rows) -> Column:
         """Return the aggregate's value for each of `rows`."""
 
     def describe(self) -> str:
@@ -100,13 +112,11 @@ class Aggregate(ABC):
 
 def render_call(aggregate: Aggregate) -> str:
     """Return `count(where="status >= 500")` for the equal aggregate."""
-    from dataclasses import MISSING, fields  # noqa: PLC0415 - only for display
-
     parts: list[str] = []
-    for spec in fields(aggregate):
-        value: Any = getattr(aggregate, spec.name)
-        if value == spec.default or (spec.default is MISSING and value is None):
+    for name, parameter in signature(type(aggregate)).parameters.items():
+        value: Any = getattr(aggregate, name)
+        if value == parameter.default:
             continue
         text = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
-        parts.append(f"{spec.name}={text}" if spec.kw_only else text)
+        parts.append(f"{name}={text}" if parameter.kind is parameter.KEYWORD_ONLY else text)
     return f"{aggregate.kind}({', '.join(parts)})"
