@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from tables.columns import Column, Mask
 
 Ints = NDArray[np.int64]
 _UFUNCS: dict[str, np.ufunc] = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.mod}
+_PYTHON: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
@@ -30,9 +33,8 @@ def arithmetic(op: ArithmeticOp, left: Column, right: Column) -> Column:
     whole = x_whole & y_whole
     if op == "/" or not whole.any():
         return result
-    rows = np.flatnonzero(np.broadcast_to(whole, result.values.shape))
-    exact = _whole(op, _rows(x_ints, rows), _rows(y_ints, rows), None)
-    return _blend(result, rows, exact, null)
+    floats, ints, integer = parts(_whole(op, x_ints, y_ints, None))
+    return simplest(np.where(whole, floats, result.values), ints, whole & integer, result.null)
 
 
 def negate(column: Column) -> Column:
@@ -40,10 +42,6 @@ def negate(column: Column) -> Column:
     if column.kind == "float":
         return Column("float", -column.values, column.null)
     return arithmetic("-", constant(0), column) if column.kind == "int" else arithmetic("*", column, constant(-1))
-
-
-def _rows(values: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
-    return values if len(values) == 1 else values[rows]
 
 
 def _float(op: ArithmeticOp, x: NDArray[np.float64], y: NDArray[np.float64], null: Mask | None) -> Column:
@@ -68,10 +66,7 @@ def _fits(op: ArithmeticOp, x: Ints, y: Ints) -> bool:
     if not (x.size and y.size):
         return True
     xs, ys = (int(x.min()), int(x.max())), (int(y.min()), int(y.max()))
-    if op == "*":
-        reach = [a * b for a in xs for b in ys]
-    else:
-        reach = [a + b if op == "+" else a - b for a in xs for b in ys]
+    reach = [_PYTHON[op](a, b) for a in xs for b in ys]
     return min(reach) >= _LOW and max(reach) <= _HIGH
 
 
@@ -80,15 +75,3 @@ def _big(values: NDArray[Any], null: Mask | None) -> Column:
     integer = (values >= _LOW) & (values <= _HIGH)
     ints = np.where(integer, values, 0).astype(np.int64)
     return simplest(values.astype(float), ints, integer.astype(bool), null)
-
-
-def _blend(result: Column, rows: NDArray[np.intp], exact: Column, null: Mask | None) -> Column:
-    """Return `result` with `exact` in these rows, whose own nulls (`% 0`) join those there were."""
-    floats, ints, integer = parts(exact)
-    n = len(result)
-    values, all_ints, all_integer = result.values.copy(), np.zeros(n, np.int64), np.zeros(n, bool)
-    values[rows], all_ints[rows], all_integer[rows] = floats, ints, integer
-    lost = np.zeros(n, bool) if result.null is None else np.broadcast_to(result.null, (n,)).copy()
-    lost[rows] = False if exact.null is None else exact.null
-    nothing = either(null, lost if lost.any() else None)
-    return simplest(values, all_ints, all_integer, nothing)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from dataclasses import Field as DataclassField
+from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from streams.expr.errors import ExpressionError, did_you_mean
 from streams.expr.expression import compile as compile_expression
 from streams.expr.parse import CONSTANTS
 from streams.expr.tokens import Token, number, tokenize, unescape
+from tables.aggregates import registry
 from tables.aggregates.base import Aggregate
 
 _EXPRESSIONS = ("of", "where")
@@ -37,8 +38,6 @@ def call(text: str) -> Aggregate:
     Raises:
         ExpressionError: with the column of the first mistake.
     """
-    from tables.aggregates import registry  # noqa: PLC0415 - the registry imports every aggregate
-
     name, arguments = _Parser(text).whole()
     known: Mapping[str, type[Aggregate]] = registry()
     if name.text not in known:
@@ -53,8 +52,7 @@ class _Parser:
         self._tokens = tokenize(text, instead=False)
         self._at = 0
 
-    @property
-    def _token(self) -> Token:
+    def _peek(self) -> Token:
         return self._tokens[self._at]
 
     def _take(self) -> Token:
@@ -62,36 +60,36 @@ class _Parser:
         return self._tokens[self._at - 1]
 
     def _fail(self, what: str) -> NoReturn:
-        found = f"`{self._token.text}`" if self._token.kind != "end" else "the end"
-        raise ExpressionError(f"{what}, not {found}", self._token.column)
+        found = f"`{self._peek().text}`" if self._peek().kind != "end" else "the end"
+        raise ExpressionError(f"{what}, not {found}", self._peek().column)
 
     def whole(self) -> tuple[Token, list[_Argument]]:
-        if self._token.kind != "name":
+        if self._peek().kind != "name":
             self._fail('a call such as `count()` or `sum("bytes")` expected')
         name = self._take()
         self._expect("(")
         arguments: list[_Argument] = []
-        while self._token.text != ")":
+        while self._peek().text != ")":
             arguments.append(self._argument())
-            if self._token.text != ",":
+            if self._peek().text != ",":
                 break
             self._take()
         self._expect(")")
-        if self._token.kind != "end":
+        if self._peek().kind != "end":
             self._fail("one call and nothing more expected")
         return name, arguments
 
     def _expect(self, text: str) -> None:
-        if self._token.kind != "op" or self._token.text != text:
+        if self._peek().kind != "op" or self._peek().text != text:
             self._fail(f"`{text}` expected")
         self._take()
 
     def _argument(self) -> _Argument:
         name = None
-        if self._token.kind == "name" and self._tokens[self._at + 1].text == "=":
+        if self._peek().kind == "name" and self._tokens[self._at + 1].text == "=":
             name = self._take().text
             self._take()
-        token = self._token
+        token = self._peek()
         value, places = self._literal()
         return _Argument(name, value, token, places)
 
@@ -104,20 +102,20 @@ class _Parser:
             return value, tuple(places)
         if token.kind == "name" and token.text in CONSTANTS:
             return CONSTANTS[token.text], ()
-        if token.text == "-" and self._token.kind == "number":
+        if token.text == "-" and self._peek().kind == "number":
             return -number(self._take()), ()
         if token.text == "[":
             return self._list(), ()
         self._at -= 1
         if token.kind == "name":
-            self._fail(f'a literal expected: write expressions in quotes, as in "{token.text}"')
-        self._fail("a number or a text in quotes expected")
+            raise ExpressionError(f'write a field or an expression in quotes: "{token.text}"', token.column)
+        return self._fail("a number or a text in quotes expected")
 
     def _list(self) -> tuple[Any, ...]:
         values: list[Any] = []
-        while self._token.text != "]":
+        while self._peek().text != "]":
             values.append(self._literal()[0])
-            if self._token.text != ",":
+            if self._peek().text != ",":
                 break
             self._take()
         self._expect("]")
@@ -126,13 +124,13 @@ class _Parser:
 
 def _build(kind: type[Aggregate], name: Token, arguments: list[_Argument]) -> Aggregate:
     """Return the aggregate, or say what is wrong with its arguments."""
-    given = _bind(kind, name, arguments)
-    hints = get_type_hints(kind)
+    given = _bind(kind, arguments)
+    hints = get_type_hints(kind.__init__)
     for key, argument in given.items():
         if not _accepts(hints[key], argument.value):
             message = f"`{key}` of {kind.kind} must be {_say(hints[key])}, not {argument.token.text}"
             raise ExpressionError(message, argument.token.column)
-    _check_of(kind, name, given)
+    _check_missing(kind, name, given)
     for key in _EXPRESSIONS:
         if key in given and given[key].value is not None:
             _check_expression(kind, key, given[key])
@@ -142,31 +140,38 @@ def _build(kind: type[Aggregate], name: Token, arguments: list[_Argument]) -> Ag
         raise ExpressionError(f"{kind.kind}: {error}", name.column) from error
 
 
-def _bind(kind: type[Aggregate], name: Token, arguments: list[_Argument]) -> dict[str, _Argument]:
-    """Return the arguments by the names of the aggregate's fields."""
-    specs = [spec for spec in fields(kind) if spec.init and not (kind.needs == "nothing" and spec.name == "of")]
-    positions = iter([spec.name for spec in specs if not spec.kw_only])
-    names = [spec.name for spec in specs]
+def _bind(kind: type[Aggregate], arguments: list[_Argument]) -> dict[str, _Argument]:
+    """Return the arguments by the names of the aggregate's parameters."""
+    known = _parameters(kind)
+    positions = iter([key for key, parameter in known.items() if parameter.kind is not parameter.KEYWORD_ONLY])
     given: dict[str, _Argument] = {}
     for argument in arguments:
-        key = argument.name or next(positions, None)
-        if key is None:
-            message = f"{kind.kind} has no place for {argument.token.text}; write `{_usage(kind, specs)}`"
-            raise ExpressionError(message, argument.token.column)
-        if key not in names:
-            raise ExpressionError(f"{kind.kind} has no argument `{key}`{did_you_mean(key, names)}", argument.token.column)
+        key = argument.name or next(positions, "")
+        if not key:
+            raise ExpressionError(f"one argument too many; write `{_usage(kind)}`", argument.token.column)
+        if key not in known:
+            raise ExpressionError(f"{kind.kind} has no `{key}`{did_you_mean(key, known)}", argument.token.column)
         if key in given:
             raise ExpressionError(f"`{key}` is given twice", argument.token.column)
         given[key] = argument
-    for spec in specs:
-        if spec.name not in given and spec.default is MISSING and spec.default_factory is MISSING:
-            raise ExpressionError(f"{kind.kind} needs `{spec.name}`; write `{_usage(kind, specs)}`", name.column)
     return given
 
 
-def _check_of(kind: type[Aggregate], name: Token, given: Mapping[str, _Argument]) -> None:
-    if kind.needs in ("number", "any") and ("of" not in given or given["of"].value is None):
-        raise ExpressionError(f'{kind.kind} needs a field or an expression; write `{kind.kind}("field")`', name.column)
+def _parameters(kind: type[Aggregate]) -> dict[str, Parameter]:
+    """Return the parameters by name, without `of` where the aggregate takes none."""
+    known = dict(signature(kind).parameters)
+    if kind.needs == "nothing":
+        known.pop("of", None)
+    return known
+
+
+def _check_missing(kind: type[Aggregate], name: Token, given: Mapping[str, _Argument]) -> None:
+    """Refuse a call without an argument that the aggregate needs."""
+    for key, parameter in _parameters(kind).items():
+        needed = parameter.default is parameter.empty or (key == "of" and kind.needs in ("number", "any"))
+        if needed and (key not in given or given[key].value is None):
+            what = "a field or an expression" if key == "of" else f"`{key}`"
+            raise ExpressionError(f"{kind.kind} needs {what}; write `{_usage(kind)}`", name.column)
 
 
 def _check_expression(kind: type[Aggregate], key: str, argument: _Argument) -> None:
@@ -182,14 +187,14 @@ def _check_expression(kind: type[Aggregate], key: str, argument: _Argument) -> N
         raise ExpressionError(f"in `{key}`: {error.message}", place + 1) from error
 
 
-def _usage(kind: type[Aggregate], specs: list[DataclassField[Any]]) -> str:
+def _usage(kind: type[Aggregate]) -> str:
+    """Return how a call of the aggregate looks."""
     shown = {"of": '"field"', "where": 'where="condition"'}
-    names = [shown.get(spec.name, f"{spec.name}=..." if spec.kw_only else spec.name) for spec in specs]
-    return f"{kind.kind}({', '.join(names)})"
+    return f"{kind.kind}({', '.join(shown.get(key, key) for key in _parameters(kind))})"
 
 
 def _accepts(hint: Any, value: Any) -> bool:
-    """Whether a literal is of the type that a dataclass field is annotated with."""
+    """Whether a literal is of the type that a parameter is annotated with."""
     origin = get_origin(hint)
     if hint is Any:
         return True

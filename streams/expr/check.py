@@ -14,6 +14,10 @@ from streams.expr.syntax import Node
 _NAMES = {"number": "a number", "text": "text", "bool": "true or false"}
 
 
+_SHOWN = 40
+"""Most characters of the source in a message."""
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """The type of one or more nodes, which may not be known yet; joined slots share the last one's."""
@@ -49,7 +53,7 @@ class Checker:
         self._types = types
         self.fields: dict[str, Slot] = {}
 
-    def check(self, node: Node) -> Slot:
+    def check(self, node: Node) -> Slot:  # noqa: PLR0911 - one for each kind of node
         """Return the slot of a node, having checked all below it.
 
         Raises:
@@ -95,7 +99,7 @@ class Checker:
 
     def _show(self, node: Node) -> str:
         text = self._text[node.start : node.end]
-        return text if len(text) <= 40 else text[:37] + "..."
+        return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
     @staticmethod
     def _fail(node: Node, message: str) -> NoReturn:

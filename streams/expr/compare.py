@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.expr.convert import NUMBERS, either, flags, number, nulls, parts, text, truth
+from streams.expr.convert import NUMBERS, either, flags, nulls, number, parts, text, truth
 from streams.expr.syntax import CompareOp
 from tables.columns import Column, Mask
 
@@ -61,10 +61,10 @@ def _numbers(op: CompareOp, left: Column, right: Column) -> Mask:
     """Compare numbers: two integers exactly, else as doubles."""
     function = _OPERATORS[op]
     if "mixed" not in (left.kind, right.kind):
-        return function(left.values, right.values)  # type: ignore[no-any-return] # bool array of numpy
+        return np.asarray(function(left.values, right.values), bool)
     x, x_ints, x_whole = parts(left)
     y, y_ints, y_whole = parts(right)
-    return np.where(x_whole & y_whole, function(x_ints, y_ints), function(x, y))
+    return np.asarray(np.where(x_whole & y_whole, function(x_ints, y_ints), function(x, y)), bool)
 
 
 def within(item: Column, values: Sequence[int | float | str]) -> Column:

@@ -60,25 +60,35 @@ def number(column: Column) -> Column:
     n = len(column)
     if column.kind != "any":
         return Column("int", np.zeros(n, np.int64), np.ones(n, bool))
-    items = column.values.tolist()
-    integer = flags((type(item) is int and -(2**63) <= item < 2**63 for item in items), n)
-    floats = np.fromiter(map(_double, items), float, n)
-    null = np.isnan(floats) if column.null is None else np.isnan(floats) | column.null
-    integer &= ~null
-    ints = np.zeros(n, np.int64)
-    ints[integer] = [item for item, whole in zip(items, integer.tolist(), strict=True) if whole]
+    return _numbers(column)
+
+
+def _numbers(column: Column) -> Column:
+    """Return the numbers of an `any` column."""
+    n = len(column)
+    kinds = list(map(type, column.values.tolist()))
+    integer = flags([kind is int for kind in kinds], n)
+    present = integer | flags([kind is float for kind in kinds], n)
+    if column.null is not None:
+        integer, present = integer & ~column.null, present & ~column.null
+    floats, ints = np.zeros(n), np.zeros(n, np.int64)
+    try:
+        ints[integer] = column.values[integer].astype(np.int64)
+        floats[present] = column.values[present].astype(float)
+    except OverflowError:
+        return _numbers(Column("any", objects(list(map(_bounded, column.values.tolist()))), column.null))
+    null = ~present | ~np.isfinite(floats)
     return simplest(np.where(null, 0.0, floats), ints, integer, null if null.any() else None)
 
 
-def _double(item: object) -> float:
-    """Return the nearest double of a number; NaN for anything else, and for what is no finite double."""
-    if type(item) is not float and type(item) is not int:
-        return np.nan
+def _bounded(item: object) -> object:
+    """Return an integer that does not fit 64 bits as a double, or as NaN where it does not fit that either."""
+    if type(item) is not int or -(2**63) <= item < 2**63:
+        return item
     try:
-        value = float(item)
+        return float(item)
     except OverflowError:
         return np.nan
-    return value if np.isfinite(value) else np.nan
 
 
 def finite(column: Column) -> Column:
@@ -114,21 +124,24 @@ def text(column: Column) -> Column:
         if column.null is None:
             return column
         return Column("text", np.where(column.null, "", column.values), column.null)
-    return _only(column, lambda item: type(item) is str, "")
+    return _only(column, str, "")
 
 
 def truth(column: Column) -> Column:
     """Return the column as `bool`, False where null; other types are null."""
     if column.kind == "bool":
         return column if column.null is None else Column("bool", column.values & ~column.null, column.null)
-    only = _only(column, lambda item: type(item) is bool, filler=False)
+    only = _only(column, bool, filler=False)
     return Column("bool", only.values.astype(bool), only.null)
 
 
-def _only(column: Column, wanted: Callable[[Any], bool], filler: object) -> Column:
-    """Return a text column of the rows of an `any` column that are wanted, the others null."""
+def _only(column: Column, wanted: type, filler: object) -> Column:
+    """Return a text column of the rows of an `any` column that are of this type, the others null."""
     n = len(column)
-    null = ~flags(map(wanted, column.values.tolist()), n) if column.kind == "any" else np.ones(n, bool)
+    if column.kind == "any":
+        null = flags([type(item) is not wanted for item in column.values.tolist()], n)
+    else:
+        null = np.ones(n, bool)
     if column.null is not None:
         null |= column.null
     values = np.full(n, filler, object)

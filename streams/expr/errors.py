@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_FEW = 20
+"""Up to so many names are listed."""
+
 
 class ExpressionError(ValueError):
     """A mistake in an expression, an aggregate call or a template.
@@ -27,4 +30,4 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean `{near[0]}`?"
-    return f"; there are {', '.join(known)}" if 0 < len(known) <= 20 else ""
+    return f"; there are {', '.join(known)}" if 0 < len(known) <= _FEW else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -17,7 +18,7 @@ Load = Callable[[str], Column]
 _FILLERS = {"text": "", "bool": False, "any": None}
 
 
-def evaluate(node: Node, load: Load) -> Column:
+def evaluate(node: Node, load: Load) -> Column:  # noqa: PLR0911 - one for each kind of node
     """Return the node's column: n rows, or one row where it is the same for all.
 
     Args:
@@ -79,19 +80,11 @@ def loader(columns: Mapping[str, Column], uses: Mapping[str, str], n: int) -> Lo
 
 def spread(column: Column, n: int) -> Column:
     """Return the column with n rows, its own filler where it is null, and no null mask where nothing is."""
-    arrays = [column.values, column.null, column.ints, column.integer]
     if len(column) != n:
-        arrays = [array if array is None else np.repeat(array[:1], n) for array in arrays]
-    values, null, ints, integer = arrays
-    assert values is not None  # noqa: S101 - it is an array above
+        column = column.take(np.zeros(n, np.intp))
+    null = column.null
     if null is None or not null.any():
-        return Column(column.kind, values, None, ints, integer)
-    null = np.broadcast_to(null, (n,))
-    if integer is not None:
-        integer = integer & ~null
-    return Column(column.kind, np.where(null, _filler(column), values), null, ints, integer)
-
-
-def _filler(column: Column) -> object:
-    filler = _FILLERS.get(column.kind, 0)
-    return np.array(filler, column.values.dtype)
+        return replace(column, null=None)
+    filler = np.array(_FILLERS.get(column.kind, 0), column.values.dtype)
+    integer = None if column.integer is None else column.integer & ~null
+    return replace(column, values=np.where(null, filler, column.values), integer=integer)

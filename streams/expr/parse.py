@@ -42,12 +42,11 @@ class _Parser:
         self._at = 0
         self._depth = 0
 
-    @property
-    def _token(self) -> Token:
+    def _peek(self) -> Token:
         return self._tokens[self._at]
 
     def _is(self, *texts: str) -> bool:
-        return self._token.kind in ("op", "name") and self._token.text in texts
+        return self._peek().kind in ("op", "name") and self._peek().text in texts
 
     def _take(self) -> Token:
         self._at += 1
@@ -59,13 +58,13 @@ class _Parser:
         return self._take()
 
     def _fail(self, what: str) -> NoReturn:
-        found = f"`{self._token.text}`" if self._token.kind != "end" else "the end"
-        raise ExpressionError(f"{what}, not {found}", self._token.column)
+        found = f"`{self._peek().text}`" if self._peek().kind != "end" else "the end"
+        raise ExpressionError(f"{what}, not {found}", self._peek().column)
 
     def _deeper(self) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            self._too_deep(self._token.column)
+            self._too_deep(self._peek().column)
 
     @staticmethod
     def _too_deep(column: int) -> NoReturn:
@@ -77,12 +76,12 @@ class _Parser:
         return node
 
     def whole(self) -> Node:
-        if self._token.kind == "end":
+        if self._peek().kind == "end":
             raise ExpressionError("the expression is empty", 1)
         node = self._or()
-        if self._token.kind == "name" and self._token.text in _INSTEAD:
-            self._fail(f"write `{_INSTEAD[self._token.text]}`")
-        if self._token.kind != "end":
+        if self._peek().kind == "name" and self._peek().text in _INSTEAD:
+            self._fail(f"write `{_INSTEAD[self._peek().text]}`")
+        if self._peek().kind != "end":
             self._fail("an operator or the end expected")
         return node
 
@@ -126,13 +125,13 @@ class _Parser:
                 self._fail("`in` expected after `not`")
             node = self._within(left)
             node = self._checked(syntax.Not(node, start=left.start, end=node.end))
-        elif self._token.kind == "op" and self._token.text in _COMPARE:
+        elif self._peek().kind == "op" and self._peek().text in _COMPARE:
             op = self._take().text
             right = self._sum()
             node = syntax.Compare(op, left, right, start=left.start, end=right.end)  # type: ignore[arg-type]
         else:
             return left
-        if self._token.text in _COMPARE or self._is("in"):
+        if self._peek().text in _COMPARE or self._is("in"):
             self._fail("comparisons do not chain: write `a < b and b < c`")
         return self._checked(node)
 
@@ -156,17 +155,17 @@ class _Parser:
         return syntax.Within(item, tuple(values), start=item.start, end=end)
 
     def _constant(self) -> syntax.Literal:
-        start = self._token.start
+        start = self._peek().start
         sign = -1 if self._is("-") else 1
         if sign < 0:
             self._take()
-        if self._token.kind == "number":
+        if self._peek().kind == "number":
             token = self._take()
             return syntax.Literal(sign * number(token), start=start, end=token.end)
-        if self._token.kind == "text" and sign > 0:
+        if self._peek().kind == "text" and sign > 0:
             token = self._take()
             return syntax.Literal(unescape(token)[0], start=start, end=token.end)
-        self._fail("a number or a text in quotes expected in the list")
+        return self._fail("a number or a text in quotes expected in the list")
 
     def _sum(self) -> Node:
         left = self._product()
@@ -198,7 +197,7 @@ class _Parser:
         return self._checked(syntax.Negate(operand, start=sign.start, end=operand.end))
 
     def _primary(self) -> Node:
-        token = self._token
+        token = self._peek()
         if token.kind == "number":
             self._take()
             return syntax.Literal(number(token), start=token.start, end=token.end)
@@ -211,7 +210,7 @@ class _Parser:
             return self._parenthesis(self._take())
         if self._is("["):
             self._fail("a list stands only after `in`")
-        self._fail("a field, a number or a text in quotes expected")
+        return self._fail("a field, a number or a text in quotes expected")
 
     def _name(self, token: Token) -> Node:
         if self._is("("):

@@ -12,9 +12,10 @@ from streams.expr.errors import ExpressionError
 MAX_TEXT = 4096
 """Most characters of an expression."""
 
+_DIGITS = len(str(2**63))
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-    |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<name>[^\W\d]\w*(?:\.\w+)*)
     |(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<op>===|!==|=~|!~|==|!=|<=|>=|<>|&&|\|\||\*\*|//|[-+*/%<>()\[\],=!&|])""",
@@ -87,7 +88,7 @@ def _next(text: str, at: int) -> Token | None:
 
 def number(token: Token) -> int | float:
     """Return the value of a number token: an int where it is written as one and fits 64 bits, else a float."""
-    if token.text.isdigit() and len(token.text) < 20 and int(token.text) < 2**63:
+    if token.text.isdecimal() and len(token.text) <= _DIGITS and int(token.text) < 2**63:
         return int(token.text)
     value = float(token.text)
     if not math.isfinite(value):
