@@ -1,0 +1,87 @@
+"""What an alert says to others: its labels, its fingerprint, and the events that tell of its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from streams.effects import Event
+
+if TYPE_CHECKING:
+    from streams.rules.life import Live
+    from tables.windows import Panes
+
+_OFFSET = 14695981039346656037
+_PRIME = 1099511628211
+_MASK = (1 << 64) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799_999
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Return the 16 hex digits by which Prometheus and Alertmanager know a label set.
+
+    Source: prometheus/common, `model/signature.go`, `labelSetToFingerprint`: FNV-1a (64 bits) over name, 0xff, value,
+    0xff of each label in the order of the names' bytes.
+    """
+    named = sorted((name.encode(), value.encode()) for name, value in labels.items())
+    digest = _OFFSET
+    for byte in b"".join(name + b"\xff" + value + b"\xff" for name, value in named):
+        digest = (digest ^ byte) * _PRIME & _MASK
+    return f"{digest:016x}"
+
+
+def rfc3339(ms: int) -> str:
+    """Return the time as RFC 3339 text in UTC with milliseconds: `2015-05-17T10:05:03.000Z`."""
+    instant = _EPOCH + timedelta(milliseconds=min(max(ms, 0), _LAST))
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def window_of(panes: Panes, window: int) -> dict[str, int] | None:
+    """Return start and end of a window in ms; None for a table without window."""
+    if panes.window is None:
+        return None
+    return {"start": panes.start(window), "end": panes.end(window)}
+
+
+def alert_event(
+    live: Live,
+    annotations: Mapping[str, str],
+    *,
+    topic: str,
+    table: str,
+    key: str,
+    window: Mapping[str, int] | None,
+    ends_at: int | None = None,
+) -> Event:
+    """Return the event that an alert fires (`ends_at` None) or was resolved at `ends_at`.
+
+    Args:
+        live: the alert as it fired, with the row of the last judgement that held.
+        annotations: rendered over that row.
+        topic: where to.
+        table: name of the table, for `generatorURL`.
+        key: the table key as a view's path names it, not yet percent-encoded.
+        window: that row's window.
+        ends_at: when it was resolved, in ms.
+    """
+    status: Literal["firing", "resolved"] = "firing" if ends_at is None else "resolved"
+    starts_at = rfc3339(live.fired_at or 0)
+    name = fingerprint(live.labels)
+    body: dict[str, Any] = {
+        "labels": dict(sorted(live.labels.items())),
+        "annotations": dict(annotations),
+        "startsAt": starts_at,
+        "endsAt": None if ends_at is None else rfc3339(ends_at),
+        "status": status,
+        "fingerprint": name,
+        "generatorURL": f"/api/v1/tables/{table}/{quote(key, safe='')}",
+        "values": live.values,
+        "window": window,
+    }
+    headers = (("id", f"{name}-{starts_at}-{status}".encode()),)
+    return Event(topic, name.encode(), msgspec.json.encode(body), headers)

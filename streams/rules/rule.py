@@ -1,0 +1,222 @@
+"""One rule over one table partition: which of its keys are pending or firing, and what each judgement changes.
+
+Judging is pure: `close` and `update` return changes in the order of their keys, and nothing has happened until `apply`
+is called for each, so that a write may be cut between two keys. What a judgement costs in Python is a matter of the
+keys that hold or are live; those that do not hold cost one comparison on arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from streams.rules.conditions.expr import Expr
+from streams.rules.describe import Descriptions
+from streams.rules.life import Live, due, matured, missed
+
+if TYPE_CHECKING:
+    from streams.effects import Event
+    from streams.planned import RulePlan, TablePlan
+    from streams.rules.rows import Rows
+    from tables.windows import Panes
+
+Outcome = dict[bytes, Live | None]
+"""What judged keys come to: their alert, None for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one judgement changes for one key of one rule.
+
+    Args:
+        key: table key.
+        rule: the rule.
+        after: the alert; None if there is none any more.
+        events: (status, event) that others are told.
+        saved: whether the changelog gets to know; a pending alert's new value is for the views only.
+    """
+
+    key: bytes
+    rule: Rule
+    after: Live | None
+    events: tuple[tuple[str, Event], ...]
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A row that holds: its values, `$value`, its window, and the time from which an alert of it counts."""
+
+    values: dict[str, Any]
+    value: Any
+    window: int
+    begins: int
+
+
+class Rule:
+    """The live alerts of one rule in one partition.
+
+    Args:
+        plan: of the rule.
+        table: plan of its table.
+        panes: of the table.
+    """
+
+    def __init__(self, plan: RulePlan, table: TablePlan, panes: Panes) -> None:
+        """Begin without alerts."""
+        self.plan = plan
+        self.live: dict[bytes, Live] = {}
+        self.over: int | None = None
+        """The window in which there were more alerts than `limit`, last."""
+        self.limited = 0
+        """How often there were."""
+        self.condition = Expr(plan.expr, plan.value)
+        self.describe = Descriptions(plan, table, panes)
+        self._panes = panes
+        self._hold, self._keep = plan.alert.for_, plan.alert.keep_firing_for
+        self._eager = plan.judge == "update"
+
+    def close(self, rows: Rows, after: bytes | None) -> list[Change]:
+        """Judge a window that closes.
+
+        Args:
+            rows: all rows of that window.
+            after: the last key that is judged already, None if none is.
+        """
+        now, outcome = self._panes.end(rows.window), Outcome()
+        held = dict(self._hits(rows, self._panes.start(rows.window) if self._eager else now))
+        for key in held.keys() | self.live.keys():
+            live = self.live.get(key)
+            if (after is not None and key <= after) or self._ahead(live, rows.window):
+                continue
+            hit = held.get(key)
+            if hit is not None:
+                outcome[key] = self._hit(key, live, hit, now)
+            elif live is not None:
+                outcome[key] = missed(live, now, self._keep)
+        return self._changes(self._limited(outcome, rows.window, after), now)
+
+    def update(self, windows: Iterable[Rows], watermark: int) -> list[Change]:
+        """Judge open windows at the end of a batch.
+
+        Args:
+            windows: the rows that were touched, in the order of the windows.
+            watermark: of the table.
+        """
+        outcome, windowed = Outcome(), self._panes.window is not None
+        for rows in windows:
+            held = dict(self._hits(rows, self._panes.start(rows.window) if windowed else watermark))
+            for key, hit in held.items():
+                live = outcome.get(key, self.live.get(key))
+                if live is None or live.fired_at is None or live.missed_at is not None:
+                    outcome[key] = self._hit(key, live, hit, max(watermark, hit.begins))
+            if not windowed:
+                gone = [key for key in rows.keys if key in self.live and key not in held]
+                outcome.update((key, missed(self.live[key], watermark, self._keep)) for key in gone)
+        if not windowed:
+            outcome.update(self._elapsed(watermark, outcome))
+        return self._changes(self._limited(outcome, None, None), watermark)
+
+    def apply(self, change: Change) -> None:
+        """Let a change happen."""
+        if change.after is None:
+            self.live.pop(change.key, None)
+        else:
+            self.live[change.key] = change.after
+
+    def next_window(self, window: int) -> int | None:
+        """Return the first window from `window` on whose judgement changes an alert even if it has no row."""
+        found = [self._changes_at(live, window) for live in self.live.values()]
+        return min(found, default=None)
+
+    def deadline(self) -> int | None:
+        """Return the least watermark at which an alert of a table without window changes by the passing of time."""
+        waiting = (live.active_at + self._hold for live in self.live.values() if live.fired_at is None)
+        missing = (live.missed_at + self._keep for live in self.live.values() if live.missed_at is not None)
+        return min([*waiting, *missing], default=None)
+
+    # one key
+
+    def _hits(self, rows: Rows, begins: int) -> Iterator[tuple[bytes, _Hit]]:
+        if not len(rows):
+            return
+        columns = rows.results if self.condition.fields <= rows.results.keys() else rows.columns
+        held = rows.take(np.flatnonzero(self.condition.holds(columns, len(rows))))
+        shown = self.condition.values(held.columns, len(held))
+        for key, values, value in zip(held.keys, held.values(), shown, strict=True):
+            yield key, _Hit(values, value, rows.window, begins)
+
+    def _hit(self, key: bytes, live: Live | None, hit: _Hit, now: int) -> Live:
+        labels = self.describe.labels(key, hit.values, hit.value, live)
+        if live is None or live.labels != labels:
+            live = Live(hit.begins, labels, hit.values, hit.value, hit.window)
+        else:
+            live = msgspec.structs.replace(
+                live, values=hit.values, value=hit.value, window=hit.window, missed_at=None
+            )
+        # A window fires as from its closing step; an open one as from its start, once it was active long enough.
+        fires_at = max(hit.begins, live.active_at + self._hold) if self._eager else now
+        return matured(live, now, self._hold, fires_at)
+
+    def _ahead(self, live: Live | None, window: int) -> bool:
+        """Return whether the alert stands for a later, still open window: then this one says nothing about it."""
+        return self._eager and live is not None and window < live.window
+
+    def _elapsed(self, watermark: int, judged: Outcome) -> Iterator[tuple[bytes, Live | None]]:
+        """Yield what time alone makes of alerts whose keys were not touched."""
+        for key, live in self.live.items():
+            if key not in judged and live.fired_at is None:
+                yield key, matured(live, watermark, self._hold, live.active_at + self._hold)
+            elif key not in judged and live.missed_at is not None:
+                yield key, missed(live, watermark, self._keep)
+
+    def _changes_at(self, live: Live, window: int) -> int:
+        at = due(live, self._keep)
+        window = max(window, live.window) if self._eager else window
+        if at is None or self._panes.window is None:
+            return window
+        size = self._panes.window.size
+        return max(window, self._panes.windows_at(at - size, at).start)
+
+    # all keys
+
+    def _limited(self, outcome: Outcome, window: int | None, after: bytes | None) -> Outcome:
+        """Return the outcome, or that no alert is left if there are more than `limit`: all are dropped then."""
+        limit = self.plan.alert.limit
+        if not limit:
+            return outcome
+        untouched = sum(key not in outcome for key in self.live)
+        count = untouched + sum(live is not None for live in outcome.values())
+        begun = after is not None and self.over == window
+        if count <= limit and not begun:
+            return outcome
+        self.limited += not begun
+        self.over = window
+        return {key: None for key in self.live if after is None or key > after}
+
+    def _changes(self, outcome: Outcome, now: int) -> list[Change]:
+        changes = [self._change(key, self.live.get(key), after, now) for key, after in sorted(outcome.items())]
+        return [change for change in changes if change is not None]
+
+    def _change(self, key: bytes, before: Live | None, after: Live | None, now: int) -> Change | None:
+        if after == before:
+            return None
+        events = []
+        renamed = before is not None and after is not None and before.labels != after.labels
+        if before is not None and before.fired_at is not None and (after is None or renamed):
+            ends_at = now if before.missed_at is None or renamed else self._ends_at(before, now)
+            events.append(("resolved", self.describe.event(key, before, ends_at)))
+        if after is not None and after.fired_at is not None and (before is None or before.fired_at is None or renamed):
+            events.append(("firing", self.describe.event(key, after)))
+        saved = after is None or after.fired_at is not None or before is None or renamed
+        return Change(key, self, after, tuple(events), saved)
+
+    def _ends_at(self, live: Live, now: int) -> int:
+        """Return when an alert ended that had been missing: at a step, or where time alone ends it, to the ms."""
+        if self._panes.window is not None or live.missed_at is None:
+            return now
+        return min(now, live.missed_at + self._keep)
