@@ -49,6 +49,13 @@ class Builder:
         self._tables: dict[str, Table] = {}
         self._alerts: list[Alert] = []
 
+    def adopt(self, declaration: Declaration) -> None:
+        """Go on from a declaration that was made before, as if its parts had been declared here."""
+        self._empty = declaration
+        self._streams = dict(declaration.streams)
+        self._tables = dict(declaration.tables)
+        self._alerts = list(declaration.alerts)
+
     @property
     def declaration(self) -> Declaration:
         """Return what was declared so far."""
@@ -180,6 +187,7 @@ class Builder:
         return made
 
 
+_PACKAGE = FilePath(__file__).parent
 _OPTIONS = tuple(key.name for key in TABLE.keys)
 
 
@@ -194,10 +202,9 @@ def _name(declared: Stream | Table | str) -> Any:
 
 
 def _caller() -> Place:
-    """Return where the innermost call from outside this package's builders stands."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a caller's line
-    ours = {FilePath(__file__), FilePath(__file__).with_name("app.py")}
-    while frame.f_back is not None and FilePath(frame.f_code.co_filename) in ours:
+    """Return where the innermost call from outside this package stands."""
+    frame: FrameType = sys._getframe(1)  # noqa: SLF001 - the documented way to a caller's line
+    while frame.f_back is not None and FilePath(frame.f_code.co_filename).is_relative_to(_PACKAGE):
         frame = frame.f_back
     position = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
     column = position[2] + 1 if position and position[2] is not None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
-from streams.planner import plan_or_findings
+from streams.check import plan_or_findings
 from streams.problems import DeclarationError, Problem
 
 if TYPE_CHECKING:

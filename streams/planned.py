@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
     from tables.spec import Table
 
-CHANGELOG_BATCH = 8 * 1024 * 1024
-"""`max.message.bytes` of the changelogs that we create: one write is one record batch."""
-CHANGELOG_SLACK = 7 * 86_400_000
-"""How much longer than its rows a windowed changelog is retained, in ms."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class AggregatePlan:

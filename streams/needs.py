@@ -1,0 +1,66 @@
+"""The fields that a stream's declaration uses, and the one type that all uses of a field agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streams.codecs.base import Codec, FieldType
+from streams.problems import Finding, Path, suggest
+
+SAID: Mapping[str, str] = {
+    "number": "a number",
+    "text": "text",
+    "bool": "true or false",
+    "key": "part of a key (text or a number)",
+    "time": "the event time",
+    "any": "anything",
+}
+
+
+def narrower(one: FieldType, two: FieldType) -> FieldType | None:
+    """Return what a field must be that must be both; None if nothing is both."""
+    if one == two or two == "any":
+        return one
+    if one == "any":
+        return two
+    for general, special in ((one, two), (two, one)):
+        if general == "key" and special in ("text", "number"):
+            return special
+    return None
+
+
+@dataclass
+class Needs:
+    """Fields by name, each with its type and the place of the use that gave it.
+
+    Args:
+        codec: the stream's codec; None if there is no such codec, so that any field may be asked for.
+    """
+
+    codec: Codec | None
+    types: dict[str, FieldType] = field(default_factory=dict)
+    places: dict[str, Path] = field(default_factory=dict)
+
+    def add(self, name: str, type_: FieldType, path: Path) -> Finding | None:
+        """Note that the part at `path` needs field `name` to be of `type_`; return the disagreement with another use."""
+        known = self.codec.fields if self.codec else None
+        if known is not None and name not in known:
+            codec = self.codec.name if self.codec else ""
+            return Finding(path, f"codec {codec} has no field `{name}`{suggest(name, known)}")
+        if name not in self.types:
+            self.types[name], self.places[name] = type_, path
+            return None
+        merged = narrower(self.types[name], type_)
+        if merged is None:
+            first, place = self.types[name], self.places[name]
+            message = f"field `{name}` is needed as {SAID[type_]} here and as {SAID[first]} by {described(place)}"
+            return Finding(path, f"{message}; use one of them, or another field", other=place)
+        if merged != self.types[name]:
+            self.types[name], self.places[name] = merged, path
+        return None
+
+
+def described(path: Path) -> str:
+    """Return a path as a message says it: `tables.traffic.where`."""
+    return "`" + ".".join(str(part) for part in path) + "`"

@@ -1,0 +1,223 @@
+"""Makes the plan of a declaration, and notes every mistake on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+
+from streams import codecs
+from streams.codecs.base import FieldType
+from streams.expr import Expression, ExpressionError, compile  # noqa: A004 - the language's own word
+from streams.fingerprint import fingerprint
+from streams.names import alerts_topic, changelog_config, changelog_topic, dead_letters_topic, emit_topic, key_label
+from streams.needs import Needs, described
+from streams.notes import Notes
+from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
+from streams.problems import Finding, Path, suggest
+from streams.rules import templates
+from streams.scope import Scope
+from streams.spec import Alert, Declaration, Stream
+from tables.aggregates.base import Aggregate
+from tables.spec import Table
+
+
+def make_plan(declaration: Declaration, notes: Notes) -> Plan:
+    """Return the plan; it is whole only if nothing was noted."""
+    return _Planner(declaration, notes).plan()
+
+
+class _Planner:
+    """Plans stream by stream; each stream's tables add to the fields it must decode."""
+
+    def __init__(self, declaration: Declaration, notes: Notes) -> None:
+        self.declaration = declaration
+        self.notes = notes
+        self.dead_letters = dead_letters_topic(declaration)
+        self.rule_ids = _rule_ids(declaration.alerts)
+
+    def plan(self) -> Plan:
+        """Return the plan of the declaration."""
+        return Plan(
+            declaration=self.declaration,
+            streams={name: self.stream(name, stream) for name, stream in self.declaration.streams.items()},
+            alerts_topic=alerts_topic(self.declaration),
+            dead_letters=self.dead_letters,
+        )
+
+    def stream(self, name: str, stream: Stream) -> StreamPlan:
+        """Return the plan of a stream with its tables."""
+        path: Path = ("streams", name)
+        codec = codecs.registry().get(stream.codec)
+        if codec is None:
+            near = suggest(stream.codec, codecs.registry())
+            self.notes.wrong((*path, "codec"), f"there is no codec {stream.codec!r}{near}")
+        scope = Scope(Needs(codec), self.notes)
+        if stream.time is not None:
+            self.notes.add(scope.needs.add(stream.time.field, "time", (*path, "time")))
+        derive = scope.derive(stream.derive, (*path, "derive"))
+        where = scope.condition(stream.where, (*path, "where"))
+        tables = self.tables(name, stream, scope)
+        self.compile_codec(path, scope.needs)
+        return StreamPlan(
+            name=name,
+            stream=stream,
+            codec=codec or codecs.registry()["json"],
+            fields=dict(scope.needs.types),
+            derive=derive,
+            where=where,
+            tables=tables,
+            dead_letters=self.dead_letters,
+        )
+
+    def tables(self, name: str, stream: Stream, scope: Scope) -> tuple[TablePlan, ...]:
+        """Return the plans of the tables that read a stream."""
+        found = []
+        inner_scopes = [scope]
+        for table_name, table in self.declaration.tables.items():
+            if table.from_ == name:
+                inner_scopes.append(scope.inner())
+                found.append(self.table(table_name, table, stream, inner_scopes[-1]))
+        for inner in inner_scopes:
+            self.collisions(inner)
+        return tuple(found)
+
+    def collisions(self, scope: Scope) -> None:
+        """Note derived fields whose name is also read as a field of the records."""
+        for name in sorted(scope.derived.keys() & scope.needs.types.keys()):
+            place = scope.needs.places[name]
+            message = f"`{name}` is derived, and is also read as a field of the records by {described(place)}"
+            self.notes.wrong(scope.places[name], f"{message}; rename it, or derive it further up", other=place)
+        fixed = scope.needs.codec.fields if scope.needs.codec else None
+        for name in sorted(scope.derived.keys() & (fixed or {}).keys()):
+            self.notes.wrong(scope.places[name], f"`{name}` is already a field of the codec; rename what is derived")
+
+    def compile_codec(self, path: Path, needs: Needs) -> None:
+        """Let the codec refuse fields that cannot be read together."""
+        try:
+            if needs.codec:
+                needs.codec.compile(needs.types)
+        except ValueError as error:
+            self.notes.wrong(path, str(error))
+
+    def table(self, name: str, table: Table, stream: Stream, scope: Scope) -> TablePlan:
+        """Return the plan of one table."""
+        path: Path = ("tables", name)
+        outer = set(scope.derived)
+        derive = scope.derive(table.derive, (*path, "derive"))
+        where = scope.condition(table.where, (*path, "where"))
+        for index, field in enumerate(table.key):
+            self.key_field(field, (*path, "key", index), scope)
+        aggregates = tuple(self.aggregate(column, each, path, scope) for column, each in table.aggregates.items())
+        used = _used([*derive.values(), where, *(each.of for each in aggregates), *(each.where for each in aggregates)])
+        app = self.declaration.app
+        made = TablePlan(
+            name=name,
+            table=table,
+            stream=stream.name,
+            key=table.key,
+            key_labels=tuple((key_label(field), field) for field in table.key),
+            derive=derive,
+            where=where,
+            aggregates=aggregates,
+            rules=(),
+            needs=frozenset((used | set(table.key)) - (scope.derived.keys() - outer)),
+            changelog=changelog_topic(app, table),
+            changelog_config=changelog_config(table),
+            emit_topic=emit_topic(app, table),
+            late_topic=table.late,
+            dead_letters=self.dead_letters,
+            fingerprint=fingerprint(stream, table),
+        )
+        return replace(made, rules=self.rules(made, _column_types(made, scope)))
+
+    def key_field(self, field: str, path: Path, scope: Scope) -> None:
+        """Note what a key field must be."""
+        if field not in scope.derived:
+            self.notes.add(scope.needs.add(field, "key", path))
+        elif scope.derived[field] == "bool":
+            message = f"`{field}` is true or false, and a key is made of texts and numbers"
+            self.notes.wrong(path, f"{message}; derive a text from it", other=scope.places[field])
+
+    def aggregate(self, column: str, aggregate: Aggregate, table: Path, scope: Scope) -> AggregatePlan:
+        """Return the plan of one column."""
+        path: Path = (*table, "aggregates", column)
+        of = scope.compile(aggregate.of, path, "number" if aggregate.needs == "number" else None, "of")
+        where = scope.condition(aggregate.where, path, "where")
+        return AggregatePlan(name=column, aggregate=aggregate, of=of, where=where)
+
+    def rules(self, table: TablePlan, types: dict[str, FieldType]) -> tuple[RulePlan, ...]:
+        """Return the plans of a table's alerts."""
+        made = []
+        for index, alert in enumerate(self.declaration.alerts):
+            if alert.table == table.name and (rule := self.rule(index, alert, table, types)):
+                made.append(rule)
+        return tuple(made)
+
+    def rule(self, index: int, alert: Alert, table: TablePlan, types: dict[str, FieldType]) -> RulePlan | None:
+        """Return the plan of one alert; None if its condition is wrong."""
+        path: Path = ("alerts", index)
+        columns: list[Path] = [("tables", table.name, "aggregates"), ("tables", table.name, "key")]
+        try:
+            expr = compile(alert.expr, types, expect="bool", known=types)
+        except ExpressionError as error:
+            self.notes.add(Finding((*path, "expr"), error.message, error.column - 1), given=columns)
+            return None
+        compiled = partial(self.templates, columns=types, given=columns, value=expr.value is not None)
+        keys = [label for label, _ in table.key_labels]
+        return RulePlan(
+            id=self.rule_ids[index],
+            alert=alert,
+            expr=expr,
+            value=expr.value,
+            judge=alert.judge or ("close" if table.table.window else "update"),
+            topic=alert.to or alerts_topic(self.declaration),
+            labels=compiled(alert.labels, (*path, "labels"), keys),
+            annotations=compiled(alert.annotations, (*path, "annotations"), [*keys, *alert.labels, "alertname"]),
+        )
+
+    def templates(  # noqa: PLR0913 - what a template may name has four parts
+        self,
+        texts: Mapping[str, str],
+        path: Path,
+        labels: Collection[str],
+        *,
+        columns: Collection[str],
+        given: Collection[Path],
+        value: bool,
+    ) -> dict[str, templates.Template]:
+        """Return the compiled templates by name, without those that are wrong."""
+        made = {}
+        for name, text in texts.items():
+            try:
+                made[name] = templates.compile(text, labels, columns, value=value)
+            except ExpressionError as error:
+                self.notes.add(Finding((*path, name), error.message, error.column - 1), given=given)
+        return made
+
+
+def _rule_ids(alerts: Collection[Alert]) -> list[str]:
+    """Return a distinct id for each alert: its name, with `#2` for the second of that name."""
+    seen: Counter[str] = Counter()
+    ids = []
+    for alert in alerts:
+        seen[alert.alert] += 1
+        ids.append(alert.alert if seen[alert.alert] == 1 else f"{alert.alert}#{seen[alert.alert]}")
+    return ids
+
+
+def _used(expressions: Collection[Expression | None]) -> set[str]:
+    """Return the fields that any of the expressions reads."""
+    return {name for each in expressions if each for name in each.fields}
+
+
+def _column_types(table: TablePlan, scope: Scope) -> dict[str, FieldType]:
+    """Return the types of what an alert may name: key fields and columns."""
+    types: dict[str, FieldType] = {}
+    for name in table.key:
+        types[name] = scope.derived.get(name) or scope.needs.types.get(name, "any")
+    for each in table.aggregates:
+        takes_any = each.aggregate.needs == "any"
+        types[each.name] = (each.of.type if each.of else "any") if takes_any else "number"
+    return types
