@@ -1,4 +1,4 @@
-"""Record batches (message format v2) built from changelog records, by aiokafka's compiled builder."""
+"""Record batches (message format v2), built by aiokafka's compiled builder."""
 
 from __future__ import annotations
 
@@ -8,51 +8,57 @@ from typing import TYPE_CHECKING
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from streams.effects import Event
+from tables.records import Record
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tables.records import Record
-
+Row = Event | Record
 HEADER_BYTES = 61
 """Size of a record batch without records."""
 RECORD_BYTES = 23
-"""The most that a record needs beside its key and value: lengths, deltas, attributes, count of headers."""
+"""The most that a record needs beside key, value and headers: lengths, deltas, attributes, count of headers."""
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 """Compression name -> its number in a batch's attributes."""
-NO_PRODUCER = (-1, -1, -1)
-"""Producer id, epoch and sequence of a batch that nobody fences."""
 SLICE = 20_000
 """Records appended before the event loop gets a turn (about 5 ms)."""
 
 
 def size_bound(records: Sequence[Record]) -> int:
-    """Return an upper bound in bytes on the uncompressed record batch that these records make."""
+    """Return an upper bound in bytes on the uncompressed record batch that changelog records make."""
     keys = sum([len(record.key) for record in records])
     values = sum([len(record.value or b"") for record in records])
     return HEADER_BYTES + RECORD_BYTES * len(records) + keys + values
 
 
+def event_bound(event: Event) -> int:
+    """Return an upper bound in bytes on what an event adds to a record batch."""
+    headers = sum(10 + len(name.encode()) + len(value) for name, value in event.headers)
+    return RECORD_BYTES + len(event.key or b"") + len(event.value or b"") + headers + 4
+
+
 async def build(
-    records: Sequence[Record],
+    rows: Sequence[Row],
     timestamp: int,
-    producer: tuple[int, int, int] = NO_PRODUCER,
+    producer: tuple[int, int, int] = (-1, -1, -1),
     compression: str = "none",
 ) -> bytes:
     """Return one record batch.
 
     Args:
-        records: its records, at least one; a value of None is a tombstone.
+        rows: its records, at least one; a value of None is a tombstone.
         timestamp: Kafka timestamp of all of them, ms.
-        producer: (producer id, epoch, base sequence).
+        producer: (producer id, epoch, base sequence); -1 for none.
         compression: a name in `CODECS`.
     """
     builder = DefaultRecordBatchBuilder(2, CODECS[compression], 0, *producer, 2**31 - 1)
-    append, rest, start = builder.append, iter(records), 0
-    headers: list[tuple[str, bytes]] = []
+    append, rest, start = builder.append, iter(rows), 0
+    none: list[tuple[str, bytes]] = []
     while part := list(islice(rest, SLICE)):
         if start:
             await asyncio.sleep(0)
-        for offset, record in enumerate(part, start):
-            append(offset, timestamp, record.key, record.value, headers)
+        for offset, row in enumerate(part, start):
+            append(offset, timestamp, row.key, row.value, list(row.headers) if isinstance(row, Event) else none)
         start += len(part)
     return bytes(builder.build())

@@ -13,9 +13,10 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.transport import fetch
+from streams.transport.appender import DELIVERY_SECONDS
 from streams.transport.client import connection
 from streams.transport.errors import ReadFailed, Unreachable
-from streams.transport.produce import DELIVERY_SECONDS, Claim
+from streams.transport.produce import Claim
 from tables.recovery import Chunk, OffsetsGone, restore
 
 if TYPE_CHECKING:

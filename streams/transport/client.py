@@ -76,6 +76,11 @@ class Client:
         return servers if isinstance(servers, str) else ",".join(servers)
 
     @property
+    def connected(self) -> bool:
+        """Whether `start` succeeded; a broker that goes away later is sought again by every request."""
+        return self._client is not None
+
+    @property
     def embedded(self) -> bool:
         """Whether the cluster is the embedded broker, which cannot fence."""
         return self.cluster_id == EMBEDDED_CLUSTER
@@ -145,20 +150,37 @@ class Client:
             raise Denied(f"this user may not describe topic {topic!r} at {self.address}")
         return found
 
-    async def leader(self, topic: str, partition: int, *, refresh: bool = False) -> int | None:
+    async def leader(self, topic: str, partition: int) -> int | None:
         """Return the node that leads a partition, or None while nobody does."""
         cluster = self.raw.cluster
-        if refresh or topic not in cluster.topics():
+        if topic not in cluster.topics():
             self.raw.add_topic(topic)
             await self.raw.force_metadata_update()
         node = cluster.leader_for_partition(TopicPartition(topic, partition))
         return None if node is None or node < 0 else int(node)
 
-    async def init_producer(self, transactional_id: str, seconds: float = 60.0) -> tuple[int, int] | None:
+    async def partition_count(self, topic: str) -> int:
+        """Return how many partitions a topic has, as the cluster said in the last minutes.
+
+        Raises:
+            TopicMissing: it does not exist.
+        """
+        found = self.raw.cluster.partitions_for_topic(topic)
+        if not found:
+            count = len((await self.metadata(topic))["partitions"])
+            self.raw.add_topic(topic)
+            return count
+        return len(found)
+
+    async def refresh(self, seconds: float = 2.0) -> None:
+        """Learn the leaders anew, if a broker answers in time."""
+        await asyncio.wait([self.raw.force_metadata_update()], timeout=seconds)
+
+    async def init_producer(self, transactional_id: str | None, seconds: float = 60.0) -> tuple[int, int] | None:
         """Take a transactional id over: whoever held it before has an older epoch from now on.
 
         Args:
-            transactional_id: the id.
+            transactional_id: the id; None for a producer id that nobody had.
             seconds: how long to try while the coordinator is not ready.
 
         Returns:
@@ -187,13 +209,15 @@ class Client:
                 raise Unreachable(f"no coordinator for {transactional_id!r} at {self.address}: {failure!r}")
             await asyncio.sleep(BACKOFF_SECONDS)
 
-    async def _ask_coordinator(self, transactional_id: str) -> Any:
+    async def _ask_coordinator(self, transactional_id: str | None) -> Any:
         raw = self.raw
-        node = await raw.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
         request = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=60_000)
+        if transactional_id is None:
+            return await raw.send(raw.get_random_node(), request)
+        node = await raw.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
         return await raw.send(node, request, group=ConnectionGroup.COORDINATION)
 
-    def _refuse(self, failure: BrokerResponseError, transactional_id: str) -> None:
+    def _refuse(self, failure: BrokerResponseError, transactional_id: str | None) -> None:
         if isinstance(failure, _NOT_YET) or failure.retriable:
             return
         kind = Denied if "Authorization" in type(failure).__name__ else TransportError

@@ -10,26 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from aiokafka.errors import (
-    BrokerResponseError,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    RecordListTooLargeError,
-    UnknownProducerId,
-    for_code,
-)
-from aiokafka.protocol.produce import ProduceRequest
 
-from streams.transport import topics
-from streams.transport.batches import NO_PRODUCER, build, size_bound
-from streams.transport.client import BACKOFF_SECONDS
-from streams.transport.errors import Fenced, TooLarge, WriteFailed
+from streams.transport.appender import DELIVERY_SECONDS, Appender
 from tables.records import CLAIM, Record
 
 if TYPE_CHECKING:
@@ -38,13 +23,8 @@ if TYPE_CHECKING:
     from streams.transport.client import Client
 
 log = logging.getLogger(__name__)
-DELIVERY_SECONDS = 120.0
 RENEW_SECONDS = 43_200.0
 """Half of the day after which a broker forgets a silent producer id (producer.id.expiration.ms)."""
-_FENCED = (InvalidProducerEpoch, InvalidProducerIdMapping, OutOfOrderSequenceNumber, UnknownProducerId)
-_FENCED_CODES = frozenset({*(error.errno for error in _FENCED), 90})  # 90: PRODUCER_FENCED, unknown to aiokafka
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-_SEQUENCES = 1 << 31
 
 
 class Claim(msgspec.Struct):
@@ -61,43 +41,6 @@ class Claim(msgspec.Struct):
     epoch: int
     worker: str
     time: int
-
-
-async def append_batch(client: Client, topic: str, partition: int, batch: bytes, seconds: float) -> int:
-    """Send one record batch to the leader once, acks=all, and return its base offset.
-
-    Args:
-        client: a started client.
-        topic: where to.
-        partition: where to.
-        batch: the encoded record batch.
-        seconds: how long the broker may wait for its replicas.
-
-    Raises:
-        KafkaError: aiokafka's error for what the broker said, or for the connection that broke.
-    """
-    node = await client.leader(topic, partition)
-    if node is None:
-        raise for_code(5)(f"{topic}-{partition}")  # LEADER_NOT_AVAILABLE: nothing was sent
-    request = ProduceRequest(None, -1, int(seconds * 1000), [(topic, [(partition, batch)])])
-    reply = await client.raw.send(node, request)
-    _, code, offset, *_ = reply.topics[0][1][0]
-    if code:
-        raise Refused(code)
-    return int(offset)
-
-
-class Refused(KafkaError):  # type: ignore[misc]  # noqa: N818 - aiokafka has no types; the name says what happened
-    """The broker answered with an error.
-
-    Args:
-        code: the protocol's error code.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(for_code(code).__name__)
-        self.code = code
-        self.error: type[BrokerResponseError] = for_code(code)
 
 
 class FencedWriter:
@@ -125,19 +68,33 @@ class FencedWriter:
         compression: str = "none",
     ) -> None:
         """Keep the arguments; nothing is sent before `claim`."""
-        self.topic = topic
-        self.partition = partition
         self.transactional_id = transactional_id
-        self.limit = topics.MAX_MESSAGE_BYTES
-        self.fenced = False
         self.claimed: Claim | None = None
         self._client = client
         self._worker = worker
         self._seconds = delivery_seconds
-        self._compression = compression
-        self._sequence = 0
-        self._broken = "it has not claimed the partition yet"
+        self._log = Appender(client, topic, partition, delivery_seconds, compression)
         self._lock = asyncio.Lock()
+
+    @property
+    def topic(self) -> str:
+        """The changelog."""
+        return self._log.topic
+
+    @property
+    def partition(self) -> int:
+        """The partition of the changelog."""
+        return self._log.partition
+
+    @property
+    def limit(self) -> int:
+        """The largest record batch in bytes that the topic takes; exact after `claim`."""
+        return self._log.limit
+
+    @property
+    def fenced(self) -> bool:
+        """Whether the broker refuses older owners' writes."""
+        return self._log.producer is not None
 
     @property
     def producer_id(self) -> int:
@@ -161,14 +118,12 @@ class FencedWriter:
             TransportError: the coordinator or the topic cannot be had.
         """
         async with self._lock:
-            self.limit = await topics.max_message_bytes(self._client, self.topic)
             producer = await self._client.init_producer(self.transactional_id, self._seconds)
-            self.fenced = producer is not None
-            self.claimed = Claim(*(producer or NO_PRODUCER[:2]), self._worker, int(time.time() * 1000))
-            self._sequence = 0
-            if not self.fenced:
-                log.warning("%s: writes are NOT fenced, this broker cannot (is it the embedded one?)", self._name)
-            return await self._append([Record(CLAIM, msgspec.json.encode(self.claimed))])
+            await self._log.begin(producer)
+            if producer is None:
+                log.warning("%s: writes are NOT fenced, this broker cannot (is it the embedded one?)", self._log.name)
+            self.claimed = Claim(*(producer or (-1, -1)), self._worker, int(time.time() * 1000))
+            return await self._log.append([Record(CLAIM, msgspec.json.encode(self.claimed))])
 
     async def renew(self, seconds: float = RENEW_SECONDS) -> int | None:
         """Claim again if the last claim is older than `seconds`; call it now and then, writes or no writes.
@@ -183,7 +138,7 @@ class FencedWriter:
         """Append records as exactly one record batch: all of them are in the log, or none.
 
         Args:
-            records: at least one.
+            records: at least one. `streams.transport.batches.size_bound` tells what they need at most.
 
         Returns:
             The offset of the first.
@@ -194,70 +149,4 @@ class FencedWriter:
             WriteFailed: the outcome is unknown, or the broker refuses for good: restore the partition.
         """
         async with self._lock:
-            if self._broken:
-                raise WriteFailed(f"{self._name} takes no writes: {self._broken}")
-            return await self._append(records)
-
-    async def _append(self, records: Sequence[Record]) -> int:
-        now = int(time.time() * 1000)
-        producer = (self.producer_id, self.epoch, self._sequence if self.fenced else -1)
-        batch = await build(records, now, producer, self._compression)
-        if len(batch) > self.limit:
-            raise TooLarge(
-                f"{self._name}: a write of {len(records)} records makes {len(batch)} bytes, the topic takes"
-                f" {self.limit}: cut it, or raise max.message.bytes"
-            )
-        self._broken = "an earlier write has an unknown outcome"  # it stands, should we be cancelled on the way
-        offset = await self._deliver(batch)
-        self._sequence = (self._sequence + len(records)) % _SEQUENCES
-        self._broken = ""
-        return offset
-
-    async def _deliver(self, batch: bytes) -> int:
-        """Send the same bytes until they are acknowledged: the broker knows a repeat by its sequence."""
-        until = time.monotonic() + self._seconds
-        while True:
-            left = until - time.monotonic()
-            try:
-                return await append_batch(self._client, self.topic, self.partition, batch, max(1.0, min(left, 30.0)))
-            except Refused as refusal:
-                failure: KafkaError | OSError = refusal
-                self._judge(refusal, len(batch))
-            except (KafkaError, OSError) as error:
-                failure = error
-                self._unfenced(error)
-            if time.monotonic() > until:
-                raise WriteFailed(
-                    f"{self._name}: no acknowledgement from {self._client.address} in {self._seconds:.0f} s: {failure!r}"
-                ) from failure
-            await asyncio.sleep(BACKOFF_SECONDS)
-            await self._refresh()
-
-    def _judge(self, refusal: Refused, size: int) -> None:
-        """Raise unless the broker's refusal passes by itself."""
-        if refusal.code in _FENCED_CODES:
-            self._broken = "another owner took over"
-            raise Fenced(f"{self._name}: another owner took over ({refusal}); epoch {self.epoch} of {self.producer_id}")
-        if issubclass(refusal.error, _TOO_LARGE):
-            self._broken = ""
-            raise TooLarge(f"{self._name}: the broker refuses a record batch of {size} bytes: raise max.message.bytes")
-        if not refusal.error.retriable:
-            raise WriteFailed(f"{self._name}: the broker at {self._client.address} refuses a write: {refusal}")
-
-    def _unfenced(self, error: KafkaError | OSError) -> None:
-        """Without a sequence a repeat would be written twice: raise unless surely nothing was sent."""
-        if not self.fenced and getattr(error, "errno", None) != for_code(5).errno:
-            raise WriteFailed(
-                f"{self._name}: connection to {self._client.address} lost in a write: {error!r}"
-            ) from error
-
-    async def _refresh(self) -> None:
-        raw: Any = self._client.raw
-        await asyncio.wait([raw.force_metadata_update()], timeout=BACKOFF_SECONDS * 20)
-
-    @property
-    def _name(self) -> str:
-        return f"changelog {self.topic}-{self.partition}"
-
-
-__all__ = ["Claim", "FencedWriter", "append_batch", "size_bound"]
+            return await self._log.append(records)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.transport import topics
+from streams.transport.appender import Refused, append_batch
 from streams.transport.batches import build
 from streams.transport.client import Client
 from streams.transport.errors import Fenced, WriteFailed
-from streams.transport.produce import FencedWriter, Refused, append_batch
+from streams.transport.produce import FencedWriter
 from tables.records import Record
 
 if TYPE_CHECKING:

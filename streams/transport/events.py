@@ -1,0 +1,115 @@
+"""Sending events (alerts, rows, dead letters) to their topics: acknowledged by all replicas, or an error."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from streams.transport.appender import DELIVERY_SECONDS, Appender
+from streams.transport.batches import HEADER_BYTES, event_bound
+from streams.transport.errors import Fenced, TooLarge, WriteFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.effects import Event
+    from streams.transport.client import Client
+
+Target = tuple[str, int]
+
+
+class EventProducer:
+    """Produces events, idempotently where the broker can; one for all of a worker.
+
+    Args:
+        client: a started client.
+        delivery_seconds: how long a batch is tried.
+        compression: of the batches: none, gzip, snappy, lz4, zstd.
+    """
+
+    def __init__(self, client: Client, delivery_seconds: float = DELIVERY_SECONDS, compression: str = "none") -> None:
+        """Keep the arguments; a producer id is asked for with the first event."""
+        self._client = client
+        self._seconds = delivery_seconds
+        self._compression = compression
+        self._partitioner = DefaultPartitioner()
+        self._appenders: dict[Target, tuple[Appender, asyncio.Lock]] = {}
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Send events and return when all of them are acknowledged. Those of a partition keep their order.
+
+        Args:
+            events: an event without partition goes where Java's producer would put its key (murmur2).
+
+        Raises:
+            TooLarge: an event is larger than its topic takes; nothing was sent.
+            TopicMissing: its topic does not exist; nothing was sent.
+            WriteFailed: not all were acknowledged; send all of them again.
+        """
+        groups: dict[Target, list[Event]] = {}
+        for event in events:
+            groups.setdefault((event.topic, await self._partition(event)), []).append(event)
+        work = [(target, list(await self._cut(target, group))) for target, group in groups.items()]
+        results = await asyncio.gather(*(self._send(*part) for part in work), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _partition(self, event: Event) -> int:
+        if event.partition is not None:
+            return event.partition
+        count = await self._client.partition_count(event.topic)
+        partitions = list(range(count))
+        return int(self._partitioner(event.key, partitions, partitions))
+
+    async def _cut(self, target: Target, events: list[Event]) -> Iterator[list[Event]]:
+        appender, _ = await self._appender(target)
+        return pack(events, appender.limit)
+
+    async def _send(self, target: Target, batches: list[list[Event]]) -> None:
+        appender, lock = await self._appender(target)
+        async with lock:
+            for batch in batches:
+                await self._append(appender, batch)
+
+    async def _append(self, appender: Appender, batch: list[Event]) -> None:
+        if appender.broken:
+            await appender.begin(await self._client.init_producer(None))
+        try:
+            await appender.append(batch)
+        except Fenced as error:  # nobody else has our producer id: the broker has forgotten it
+            appender.broken = "the broker has forgotten the producer id"
+            raise WriteFailed(f"{appender.name}: {error}") from error
+
+    async def _appender(self, target: Target) -> tuple[Appender, asyncio.Lock]:
+        if target not in self._appenders:
+            appender = Appender(self._client, *target, self._seconds, self._compression)
+            await appender.begin(await self._client.init_producer(None))
+            self._appenders.setdefault(target, (appender, asyncio.Lock()))
+        return self._appenders[target]
+
+
+def pack(events: list[Event], limit: int) -> Iterator[list[Event]]:
+    """Cut events, in order, into batches of at most `limit` bytes.
+
+    Raises:
+        TooLarge: a single one does not fit.
+    """
+    batch: list[Event] = []
+    size = HEADER_BYTES
+    for event in events:
+        more = event_bound(event)
+        if HEADER_BYTES + more > limit:
+            raise TooLarge(
+                f"an event of {more} bytes for topic {event.topic!r} (key {event.key!r}) is larger than the topic takes"
+                f" ({limit} bytes): raise its max.message.bytes, or make the event smaller"
+            )
+        if batch and size + more > limit:
+            yield batch
+            batch, size = [], HEADER_BYTES
+        batch.append(event)
+        size += more
+    if batch:
+        yield batch
