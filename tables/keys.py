@@ -177,6 +177,10 @@ class KeyCodes:
         """Return the code of a key, None if it has none."""
         return self._codes.get(key)
 
+    def codes(self) -> Codes:
+        """Return all codes in use, in no order."""
+        return np.fromiter(self._codes.values(), np.int64, len(self._codes))
+
     def keys(self, codes: Codes) -> list[bytes]:
         """Return the key bytes of codes that are in use."""
         keys: Any = self._keys
