@@ -114,7 +114,8 @@ class Index:
 
     def lookup(self, group: Group, codes: Codes) -> Rows:
         """Return the state row of each code in a group, -1 where it has no cell."""
-        return self.flat[self.places([group], None, codes)].astype(np.intp)
+        places = self.places([group], None, codes)
+        return self.flat[places].astype(np.intp)
 
     def drop(self, group: Group) -> None:
         """Forget a group's table."""
