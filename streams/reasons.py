@@ -26,7 +26,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         EMPTY_VALUE: "The record has no value (a tombstone), or a value without any byte.",
         INVALID_UTF8: "The value is not UTF-8 text.",
-        INVALID_JSON: "The value is not JSON: malformed, cut off, with a byte order mark, or with half a surrogate pair.",
+        INVALID_JSON: "The value is not JSON: malformed, cut off, with a byte order mark, or half a surrogate pair.",
         NOT_AN_OBJECT: "The value is JSON, but not an object, so that it has no fields.",
         TOO_DEEP: "Arrays or objects are nested too deeply (about 1,000 levels).",
         NOT_FINITE: "A number is NaN, infinite, or too large for a float (1e999).",
@@ -36,7 +36,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         NULL_KEY: "A key field is null.",
         NOT_AN_ACCESS_LOG_LINE: "The line is not in the combined access log format.",
         BAD_TIME: "Event time is missing, not a time, not after 1970-01-01, or after the year 9999.",
-        TIME_TOO_FAR_AHEAD: "Event time is later than the record's Kafka timestamp by more than the stream's `max_ahead`.",
+        TIME_TOO_FAR_AHEAD: "Event time is later than the Kafka timestamp by more than the stream's `max_ahead`.",
         TOO_MANY_KEYS: "The key is new and the table partition already holds `max_keys` keys.",
         TOO_LARGE: "What the record would make of the state does not fit in one changelog record.",
     },

@@ -68,7 +68,7 @@ class JsonDecoder(Decoder):
         """Build the type that holds these fields and nothing else."""
         self._fields = dict(fields)
         self._root = _Object.of(fields)
-        self._decode = msgspec.json.Decoder(self._root.type).decode
+        self._decode: Callable[[Any], Any] = msgspec.json.Decoder(self._root.type).decode
 
     def decode(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> Decoded:  # noqa: ARG002 - of the interface
         """Return the columns of the good rows, and the bad rows."""
@@ -125,11 +125,17 @@ class _Object:
             raise ValueError(f"field `{self.path}{both[0]}` is used both as a value and as an object with fields")
         for level in self.objects.values():
             level._make()
-        kinds = [*(_TYPES[want] for want in self.leaves.values()), *(level.type | None for level in self.objects.values())]
+        kinds = [
+            *(_TYPES[want] for want in self.leaves.values()),
+            *(level.type | None for level in self.objects.values()),
+        ]
         names = [*self.leaves, *self.objects]
         self.type = msgspec.defstruct(
             "Fields",
-            [(f"f{at}", kind, msgspec.field(default=None, name=name)) for at, (kind, name) in enumerate(zip(kinds, names, strict=True))],
+            [
+                (f"f{at}", kind, msgspec.field(default=None, name=name))
+                for at, (kind, name) in enumerate(zip(kinds, names, strict=True))
+            ],
             gc=False,
         )
         self.empty = self.type()
@@ -177,7 +183,7 @@ def _explain_type(text: str) -> tuple[str, str]:
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object whose dotted paths are these; mappings in it are nested likewise."""
+    """Return the object whose dotted paths are these; mappings that are values stay as they are."""
     root: dict[str, Any] = {}
     for path, value in values.items():
         *parents, name = path.split(".")
@@ -185,7 +191,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
         for parent in parents:
             level = level.setdefault(parent, {})
         if isinstance(value, Mapping):
-            level.setdefault(name, {}).update(_nested(value))
+            level.setdefault(name, {}).update(value)
         else:
             level[name] = value
     return root

@@ -13,7 +13,7 @@ Escapes are undone: `\"`, `\\`, `\n`, ..., and `\xNN`, whose bytes are UTF-8. A 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -44,11 +44,11 @@ _FIELDS: Mapping[str, FieldType] = MappingProxyType(
     },
 )
 _QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_METHOD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _PATH = r'[^\s"\\]*+(?:\\\S[^\s"\\]*+)*+'
 _LINE = (
     r'<client>\S++) <ident>\S++) <user>\S++(?: [^\["\s]++)*+) \[<time>[^\]]++)\] '
-    rf'"<request><method>{_TOKEN}) <path>{_PATH}) <protocol>HTTP/\d(?:\.\d)?)(?=")|{_QUOTED})" '
+    rf'"<request><method>{_METHOD}) <path>{_PATH}) <protocol>HTTP/\d(?:\.\d)?)(?=")|{_QUOTED})" '
     rf'<status>\d\d\d|-) <bytes>\d{{1,18}}+|-) "<referrer>{_QUOTED})" "<agent>{_QUOTED})"(?: "{_QUOTED}")?+\s*+'
 )
 _TIME = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
@@ -96,21 +96,21 @@ class NginxDecoder(Decoder):
         columns = {name: self._column(name, part) for name, part in zip(self._names, parts, strict=True)}
         return Decoded(columns, good_rows(len(values), bad), bad)
 
-    def _groups(self, value: bytes | None) -> tuple[str, ...]:
+    def _groups(self, value: bytes | None) -> tuple[Any, ...]:
         return self._match(value.decode()).groups()  # type: ignore[union-attr] # None is a bad row
 
-    def _column(self, name: str, part: Sequence[str | None]) -> Column:
+    def _column(self, name: str, part: Sequence[Any]) -> Column:
         if name == "time":
             return Column("int", np.fromiter(map(self._times.__getitem__, part), np.int64, len(part)))
         if _FIELDS[name] == "number":
-            return column([None if item == "-" else int(item) for item in part], "number")  # type: ignore[arg-type] # always matched
+            return column([None if item == "-" else int(item) for item in part], "number")
         if "\\" in "".join(filter(None, part)):
             return column([None if item is None or item == "-" else unescape(item) for item in part], "text")
         return column([None if item == "-" else item for item in part], "text")
 
     def _with_times(
-        self, rows: list[tuple[str, ...]], bad: list[BadRow], n: int
-    ) -> tuple[list[tuple[str, ...]], list[BadRow]]:
+        self, rows: list[tuple[Any, ...]], bad: list[BadRow], n: int
+    ) -> tuple[list[tuple[Any, ...]], list[BadRow]]:
         """Return the rows without those whose time is none, and all bad rows, by index."""
         self._times.shrink()
         at, where, times = self._names.index("time"), good_rows(n, bad), self._times
@@ -147,7 +147,9 @@ def _milliseconds(text: str) -> int:
     ahead = timedelta(hours=int(found[8]), minutes=int(found[9]))
     try:
         zone = timezone(ahead if found[7] == "+" else -ahead)
-        return int(datetime(year, _MONTHS.index(found[2]) + 1, day, hour, minute, second, tzinfo=zone).timestamp()) * 1000
+        return (
+            int(datetime(year, _MONTHS.index(found[2]) + 1, day, hour, minute, second, tzinfo=zone).timestamp()) * 1000
+        )
     except ValueError:
         return -1
 
@@ -155,7 +157,10 @@ def _milliseconds(text: str) -> int:
 def _explain(error: Exception, value: bytes | None) -> tuple[str, str]:
     if not value or isinstance(error, UnicodeDecodeError):
         return explain_text(error, value)
-    return reasons.NOT_AN_ACCESS_LOG_LINE, "the line is not in the combined format (client ident user [time] \"request\" ...)"
+    return (
+        reasons.NOT_AN_ACCESS_LOG_LINE,
+        'the line is not in the combined format (client ident user [time] "request" ...)',
+    )
 
 
 def _bare(value: object) -> str:

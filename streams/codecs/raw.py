@@ -51,7 +51,7 @@ class KeyedTextDecoder(Decoder):
         """Return the texts of the good rows, and the bad rows."""
         pairs = list(zip(values, keys or [None] * len(values), strict=True))
         rows, bad = decode_each(_texts, pairs, _explain_pair)
-        made = {"value": [value for value, _ in rows], "key": [key for _, key in rows]}
+        made: dict[str, list[Any]] = {"value": [value for value, _ in rows], "key": [key for _, key in rows]}
         columns = {name: column(made[name], "text") for name in made if name in self._fields}
         return Decoded(columns, good_rows(len(values), bad), bad)
 
