@@ -28,8 +28,9 @@ from streams.transport.errors import Fenced, TooLarge, WriteFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.transport.batches import Row
+    from streams.effects import Event
     from streams.transport.client import Client
+    from tables.records import Record
 
 DELIVERY_SECONDS = 120.0
 _ATTEMPT_SECONDS = 30.0
@@ -110,7 +111,7 @@ class Appender:
         self.broken = ""
         self._sequence = 0
 
-    async def append(self, rows: Sequence[Row]) -> int:
+    async def append(self, rows: Sequence[Event] | Sequence[Record]) -> int:
         """Append rows as exactly one record batch, and return the offset of the first.
 
         Raises:

@@ -14,13 +14,13 @@ from tables.records import Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Row = Event | Record
 HEADER_BYTES = 61
 """Size of a record batch without records."""
 RECORD_BYTES = 23
 """The most that a record needs beside key, value and headers: lengths, deltas, attributes, count of headers."""
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 """Compression name -> its number in a batch's attributes."""
+_NO_HEADERS: list[tuple[str, bytes]] = []
 SLICE = 20_000
 """Records appended before the event loop gets a turn (about 5 ms)."""
 
@@ -39,7 +39,7 @@ def event_bound(event: Event) -> int:
 
 
 async def build(
-    rows: Sequence[Row],
+    rows: Sequence[Event] | Sequence[Record],
     timestamp: int,
     producer: tuple[int, int, int] = (-1, -1, -1),
     compression: str = "none",
@@ -54,11 +54,14 @@ async def build(
     """
     builder = DefaultRecordBatchBuilder(2, CODECS[compression], 0, *producer, 2**31 - 1)
     append, rest, start = builder.append, iter(rows), 0
-    none: list[tuple[str, bytes]] = []
     while part := list(islice(rest, SLICE)):
         if start:
             await asyncio.sleep(0)
-        for offset, row in enumerate(part, start):
-            append(offset, timestamp, row.key, row.value, list(row.headers) if isinstance(row, Event) else none)
+        if isinstance(part[0], Event):
+            for offset, event in enumerate(part, start):
+                append(offset, timestamp, event.key, event.value, list(event.headers))
+        else:
+            for offset, (key, value) in enumerate(part, start):
+                append(offset, timestamp, key, value, _NO_HEADERS)
         start += len(part)
     return bytes(builder.build())

@@ -141,7 +141,7 @@ class Client:
             TopicMissing: it does not exist.
             Denied: this user may not see it.
         """
-        reply = await self.send(MetadataRequest([topic]))
+        reply = await self.send(MetadataRequest([topic], allow_auto_topic_creation=False))
         found = reply.to_object()["topics"][0]
         name = for_code(found["error_code"]).__name__
         if name in {"UnknownTopicOrPartitionError", "InvalidTopicError"}:
@@ -154,6 +154,7 @@ class Client:
         """Return the node that leads a partition, or None while nobody does."""
         cluster = self.raw.cluster
         if topic not in cluster.topics():
+            await self.metadata(topic)  # aiokafka's own metadata requests create what is missing, where brokers may
             self.raw.add_topic(topic)
             await self.raw.force_metadata_update()
         node = cluster.leader_for_partition(TopicPartition(topic, partition))
