@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from streams.check import check
-from streams.fields import ALERT, FILE, NAME, RESERVED, STREAM, TABLE
+from streams.fields import ALERT, FILE, NAME, STREAM, TABLE
 from streams.kinds import Kind, Report
 from streams.located import located
 from streams.nodes import Node, Pairs, Scalar, from_python
@@ -88,7 +88,8 @@ class Builder:
         """
         options = {"topic": topic, "codec": codec, "time": time, "key": key, "where": where, "derive": derive}
         options |= {"idle": idle, "max_ahead": max_ahead}
-        self._streams[name] = made = self._named(STREAM, ("streams", name), options, self._streams)
+        made: Stream = self._named(STREAM, ("streams", name), options, self._streams)
+        self._streams[name] = made
         return made
 
     def table(  # noqa: PLR0913 - the keys of a table
@@ -109,23 +110,19 @@ class Builder:
         changelog: str | None = None,
         max_keys: int = 1_000_000,
         aggregates: Mapping[str, Aggregate | str] | None = None,
-        **columns: Aggregate,
+        **columns: Any,
     ) -> Table:
         """Declare a table; its aggregates come as keywords, or in `aggregates`. See `Table` for the other arguments.
 
         Raises:
             DeclarationError: an argument is not what it must be, with file and line of the call.
         """
-        place = _caller()
-        for column, value in columns.items():
-            if not isinstance(value, Aggregate):
-                near = suggest(column, RESERVED) if not isinstance(value, str) else suggest(column, _OPTIONS)
-                message = f"`{column}` is neither an option of a table nor an aggregate: {value!r}{near}"
-                raise DeclarationError([Problem.at(place, message)])
+        kept = _columns(aggregates, columns)
         options = {"from": _name(from_), "key": key, "window": window, "keep": keep, "where": where, "derive": derive}
         options |= {"late": late, "expose": expose, "standby": standby, "emit": emit, "to": to, "changelog": changelog}
-        options |= {"max_keys": max_keys, "aggregates": {**(aggregates or {}), **columns}}
-        self._tables[name] = made = self._named(TABLE, ("tables", name), options, self._tables)
+        options |= {"max_keys": max_keys, "aggregates": kept}
+        made: Table = self._named(TABLE, ("tables", name), options, self._tables)
+        self._tables[name] = made
         return made
 
     def alert(  # noqa: PLR0913 - the keys of an alert
@@ -194,6 +191,19 @@ _OPTIONS = tuple(key.name for key in TABLE.keys)
 def _pairs(given: Mapping[str, Any], place: Place) -> Pairs:
     """Return options as a mapping of nodes."""
     return Pairs(tuple((Scalar(name, place), from_python(value, place)) for name, value in given.items()), place)
+
+
+def _columns(aggregates: Any, columns: Mapping[str, Any]) -> Any:
+    """Return the columns of a table, wherever they were given; a keyword that is no aggregate is a misspelt option."""
+    place = _caller()
+    for column, value in columns.items():
+        if not isinstance(value, Aggregate):
+            message = f"`{column}` is no option of a table, and {value!r} is no aggregate{suggest(column, _OPTIONS)}"
+            raise DeclarationError([Problem.at(place, message)])
+    if isinstance(aggregates, Mapping):
+        for column in aggregates.keys() & columns.keys():
+            raise DeclarationError([Problem.at(place, f"column {column!r} is given twice; keep one of them")])
+    return {**aggregates, **columns} if isinstance(aggregates, Mapping) else aggregates or dict(columns)
 
 
 def _name(declared: Stream | Table | str) -> Any:

@@ -49,25 +49,28 @@ def _no_stream(declaration: Declaration, table: Table, notes: Notes) -> None:
         remedy = f"read the stream {source.from_!r}, or emit {source.name!r} to a topic and declare a stream of it"
         notes.wrong(path, f"{table.from_!r} is a table, and a table cannot read a table yet; {remedy}")
     else:
+        given: list[Path] = [("streams", table.from_) if declaration.streams else ("streams",)]
         near = suggest(table.from_, declaration.streams)
-        notes.wrong(path, f"there is no stream {table.from_!r}{near}", given=[("streams",)] if not declaration.streams else ())
+        notes.wrong(path, f"there is no stream {table.from_!r}{near}", given=given)
 
 
 def _key(stream: Stream, table: Table, notes: Notes) -> None:
-    """Note a table that would need a re-key: its keys are spread over the partitions, and its counts would be partial."""
-    path: Path = ("tables", table.name, "key")
+    """Note a table that would need a re-key: its keys are spread over the partitions, and its rows would be partial."""
     if table.key == stream.key:
         return
-    wanted = ", ".join(table.key)
-    has = f"the stream {stream.name!r} is keyed by {', '.join(stream.key)}" if stream.key else f"the stream {stream.name!r} declares no key"
-    remedy = (
-        f"(1) if the producers of topic {stream.topic!r} use {wanted} as record key, say so in the stream: key: [{wanted}]; "
-        f"(2) else let them, or produce a topic that is keyed by it"
+    wanted, has = ", ".join(table.key), ", ".join(stream.key)
+    keyed = f"is keyed by {has}" if has else "declares no key"
+    remedies = [
+        f"if the producers of topic {stream.topic!r} use {wanted} as record key, declare key: [{wanted}] there",
+        f"let them, or produce a topic that is keyed by {wanted}",
+    ]
+    if has:
+        remedies.append(f"group by key: [{has}]")
+    message = (
+        f"a table by {wanted} needs a re-key, which is not available yet, because the stream {stream.name!r} {keyed}; "
+        f"either {'; or '.join(remedies)}"
     )
-    if stream.key:
-        remedy += f"; or group by key: [{', '.join(stream.key)}]"
-    message = f"a table by {wanted} would need a re-key, which is not available yet, because {has}"
-    notes.wrong(path, f"{message}; {remedy}", given=[("streams", stream.name, "key")])
+    notes.wrong(("tables", table.name, "key"), message, given=[("streams", stream.name, "key")])
 
 
 def _columns(table: Table, notes: Notes) -> None:
@@ -84,15 +87,21 @@ def _columns(table: Table, notes: Notes) -> None:
         if column not in table.aggregates:
             message = f"the table has no column {column!r} to expose{suggest(column, table.aggregates)}"
             notes.wrong((*path, "expose", index), message, given=[(*path, "aggregates")])
+    _labels(table, notes)
+
+
+def _labels(table: Table, notes: Notes) -> None:
+    """Note key fields of which no label can be made, or twice the same."""
     labels: dict[str, str] = {}
     for index, field in enumerate(table.key):
         label = key_label(field)
+        path: Path = ("tables", table.name, "key", index)
         if not _LABEL.fullmatch(label) or label == "alertname":
-            message = f"the key field {field!r} makes no label name ({label!r}); derive a field with another name from it"
-            notes.wrong((*path, "key", index), message)
+            message = f"the key field {field!r} makes no label name ({label!r}); derive one with another name"
+            notes.wrong(path, message)
         elif label in labels:
-            message = f"the key fields {labels[label]!r} and {field!r} would both be the label {label!r}; derive another name"
-            notes.wrong((*path, "key", index), message)
+            message = f"the key fields {labels[label]!r} and {field!r} would both be the label {label!r}"
+            notes.wrong(path, f"{message}; derive a field with another name from one of them")
         labels[label] = field
 
 
@@ -100,7 +109,7 @@ def _window(table: Table, notes: Notes) -> None:
     """Note options that mean nothing with the table's window, or without one."""
     path: Path = ("tables", table.name)
     if table.to is not None and table.emit == "none":
-        message = f"`to` names a topic for rows, but none are emitted; add emit: close or emit: update, or leave `to` out"
+        message = "`to` names a topic for rows, but none are emitted; add emit: close or emit: update, or leave it out"
         notes.wrong((*path, "to"), message, given=[(*path, "emit")])
     if table.window is not None:
         return
@@ -123,11 +132,11 @@ def alert(declaration: Declaration, index: int, alert: Alert, notes: Notes) -> N
     if table is None:
         kind = " (it is a stream; alerts judge the rows of tables)" if alert.table in declaration.streams else ""
         near = kind or suggest(alert.table, declaration.tables)
-        given = () if declaration.tables else [("tables",)]
+        given: list[Path] = [("tables", alert.table) if declaration.tables else ("tables",)]
         notes.wrong((*path, "table"), f"there is no table {alert.table!r}{near}", given=given)
         return
     if alert.judge == "close" and table.window is None:
-        message = f"the table {table.name!r} has no window, so its rows never close; use judge: update, or give it a window"
+        message = f"the table {table.name!r} has no window, so that no row closes; judge: update, or add a window"
         notes.wrong((*path, "judge"), message, given=[("tables", table.name, "window")])
     labels = {key_label(field): field for field in table.key}
     for label in alert.labels.keys() & labels.keys():
@@ -140,8 +149,7 @@ def topics(declaration: Declaration, notes: Notes) -> None:
     inputs = {stream.topic: ("streams", name, "topic") for name, stream in declaration.streams.items()}
     owners: dict[str, Path] = dict(inputs)
     for path, topic in _outputs(declaration):
-        if len(topic) > LONGEST_TOPIC:
-            notes.wrong(path, f"the topic name {topic!r} is longer than {LONGEST_TOPIC} characters; give it a shorter one")
+        _length(path, topic, notes)
     owners |= {topic: path for path, topic in _outputs(declaration)}
     for name, each in declaration.tables.items():
         _changelog(declaration, name, each, owners, notes)
@@ -152,14 +160,19 @@ def topics(declaration: Declaration, notes: Notes) -> None:
                 notes.wrong(path, message, other=("streams", stream.name, "topic"))
 
 
+def _length(path: Path, topic: str, notes: Notes) -> None:
+    """Note a topic name that Kafka refuses; one that was made of other names may be too long."""
+    if len(topic) > LONGEST_TOPIC:
+        notes.wrong(path, f"the topic name {topic!r} is longer than {LONGEST_TOPIC} characters; give it a shorter one")
+
+
 def _changelog(declaration: Declaration, name: str, table: Table, owners: dict[str, Path], notes: Notes) -> None:
     """Note a changelog that is also something else; remember it in `owners`."""
     topic = changelog_topic(declaration.app, table)
     path: Path = ("tables", name, "changelog")
-    if len(topic) > LONGEST_TOPIC:
-        notes.wrong(path, f"the topic name {topic!r} is longer than {LONGEST_TOPIC} characters; give it a shorter one")
+    _length(path, topic, notes)
     if topic in owners:
-        message = f"topic {topic!r} is also {described(owners[topic])}, and a changelog is its table's alone; name another one"
+        message = f"topic {topic!r} is also {described(owners[topic])}; a changelog is its table's alone, rename it"
         notes.wrong(path, message, other=owners[topic])
     owners[topic] = path
 

@@ -22,12 +22,16 @@ FIELD = Text("a field name", r"[^\s.,'\"(){}\[\]]+(\.[^\s.,'\"(){}\[\]]+)*", "wr
 EXPRESSION = Text("an expression", r"(?s).*\S.*", "write for example status >= 500")
 TEXT = Text()
 WORDS = dict.fromkeys(("and", "or", "not", "in", "true", "false", "null"), "it is a word of the expression language")
+DERIVE = ByName(NAME, EXPRESSION, "a mapping of new field names to expressions", WORDS)
 
 
 class AggregateCall(Kind):
     """One aggregate, as a call in the expression grammar."""
 
-    words = 'an aggregate such as count() or quantile(0.95, "request_time")'
+    @property
+    def words(self) -> str:
+        """Return what a call looks like."""
+        return 'an aggregate such as count() or quantile(0.95, "request_time")'
 
     def convert(self, node: Node, path: Path, report: Report) -> Any:
         """Return the aggregate."""
@@ -66,7 +70,7 @@ TIME = Section(
     "time",
     (
         Key("field", FIELD, "The field that holds event time."),
-        Key("unit", Choice(("s", "ms", "us", "ns")), "Unit of a number; without it the number's size tells.", "by size"),
+        Key("unit", Choice(("s", "ms", "us", "ns")), "Unit of a number; without it, its size tells.", "by its size"),
     ),
     TimeField,
 )
@@ -88,13 +92,13 @@ STREAM = Section(
         Key("time", Either(FIELD, TIME, lambda name: TimeField(field=name), TimeField),
             "The field that holds event time: RFC 3339 text, the codec's own format, or a number whose unit its size "
             "tells. Without it, event time is the record's Kafka timestamp.", "the Kafka timestamp"),
-        Key("key", Names(FIELD), "The field, or fields, that the producers use as record key; may be derived.", "unknown"),
+        Key("key", Names(FIELD), "The field, or fields, that the producers use as record key; they may be derived.",
+            "unknown"),
         Key("where", EXPRESSION, "Records that do not hold it are dropped before any table.", "all"),
-        Key("derive", ByName(NAME, EXPRESSION, "a mapping of new field names to expressions", WORDS),
-            "Further fields, each an expression over the fields and over those derived above it.", "none"),
+        Key("derive", DERIVE, "Further fields, each an expression over the fields and over those derived above it.", "none"),
         Key("idle", Duration(never=True), "Silence after which an input partition holds no window open.", "1m"),
-        Key("max_ahead", Duration(), "How far event time may be ahead of the record's Kafka timestamp; a record further "
-            "ahead goes to the dead letters.", "1h"),
+        Key("max_ahead", Duration(), "How far event time may be ahead of the record's Kafka timestamp; a record that is "
+            "further ahead goes to the dead letters.", "1h"),
     ),
     Stream,
     named=True,
@@ -108,12 +112,12 @@ TABLE = Section(
         Key("from", NAME, "The stream that it reads.", argument="from_"),
         Key("key", Names(FIELD, least=1), "The field, or fields, to group by; may be derived."),
         Key("where", EXPRESSION, "Rows that do not hold it are not counted.", "all"),
-        Key("derive", ByName(NAME, EXPRESSION, "a mapping of new field names to expressions", WORDS),
-            "Further fields for this table only, as in a stream.", "none"),
+        Key("derive", DERIVE, "Further fields for this table only, as in a stream.", "none"),
         Key("window", Either(Choice(("none",)), WINDOW, lambda _: None, Window),
             "Tumbling or hopping windows; `none` keeps one running total per key.", "none"),
         Key("keep", Duration(least=1), "How long closed rows can be asked for, in event time.", "24h"),
-        Key("late", TOPIC, "Topic for rows that are late for all their windows; without it they are only counted.", "none"),
+        Key("late", TOPIC, "Topic for rows that are late for all their windows; without it they are only counted.",
+            "none"),
         Key("expose", Names(NAME), "Columns whose latest closed rows are shown to Prometheus.", "none"),
         Key("standby", Integer(), "Number of standby replicas. Not available yet: only 0 is accepted.", "0"),
         Key("emit", Choice(("none", "close", "update")),
@@ -138,7 +142,7 @@ ALERT = Section(
         Key("limit", Integer(), "Most live alerts of this rule in one partition; 0 is no limit.", "0"),
         Key("judge", Choice(("close", "update")), "When rows are judged: when their window closes, or at each update.",
             "close; update without a window"),
-        Key("labels", ByName(LABEL, TEXT, "a mapping of label names to texts", {"alertname": "it holds the alert's name"}),
+        Key("labels", ByName(LABEL, TEXT, "a mapping of label names to texts", {"alertname": "it is the alert's name"}),
             "Further labels of the alert; templates.", "none"),
         Key("annotations", ByName(LABEL, TEXT, "a mapping of names to texts"), "Texts for people; templates.", "none"),
         Key("to", TOPIC, "Topic of the alert's events.", "the app's alerts topic"),
@@ -152,7 +156,7 @@ APP = Section(
         Key("alerts", TOPIC, "Topic of alert events.", "`<app>-alerts`"),
         Key("dead_letters", TOPIC, "Topic of records that could not be used.", "`<app>-dead-letters`"),
     ),
-    lambda id, **topics: (id, topics),  # noqa: A002 - the key's name
+    lambda **parts: (parts.pop("id"), parts),
 )
 
 
@@ -166,7 +170,8 @@ def make_declaration(app: tuple[str, Mapping[str, str]] | str, tests: object = N
 FILE = Section(
     "a declaration",
     (
-        Key("app", Either(NAME, APP, lambda name: (name, {})), "The app's name, or a mapping that renames its topics too."),
+        Key("app", Either(NAME, APP, lambda name: (name, {})),
+            "The app's name, or a mapping that renames its topics, too."),
         Key("kafka", ByName(TEXT, TEXT, "a mapping of librdkafka's names to values"),
             "Settings of the Kafka clients; environment variables win over them.", "none"),
         Key("streams", ByName(NAME, STREAM, "a mapping of stream names to streams"), "The streams by name.", "none"),

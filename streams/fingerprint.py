@@ -14,7 +14,7 @@ from tables.spec import Table
 def fingerprint(stream: Stream, table: Table) -> str:
     """Return the sha256 (hex) of what shapes a table's state.
 
-    That is key, windows, event time, aggregates, and the conditions and derived fields that they use. What only says how
+    That is key, windows, event time, aggregates, and the conditions and derived fields that they use. What says how
     long state is kept, or what is done with it, does not count: keep, grace, expose, emit, alerts, topics.
     """
     texts = [stream.where, table.where]

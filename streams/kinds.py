@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.nodes import Node, Refused, Scalar, spoken
-from streams.problems import DeclarationError, Path, Problem, suggest
-from tables.durations import parse
+from streams.problems import DeclarationError, Path, Problem, nearest, suggest
+from tables.durations import UNITS, parse
 
 Json = dict[str, Any]
 
@@ -49,10 +49,14 @@ class Report:
 
 
 class Kind(ABC):
-    """What a value must be. `words` is how messages and documents name it, `blank` what stands for a broken one."""
+    """What a value must be; `blank` stands for a broken one that is needed."""
 
-    words: str
     blank: Any = ""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """Return what the value must be, as messages and documents say it."""
 
     def read(self, node: Node, path: Path, report: Report) -> Any:
         """Return the value of `node`; BROKEN after reporting why it has none."""
@@ -61,7 +65,7 @@ class Kind(ABC):
             report.broken.add(path)
             return BROKEN
         if isinstance(node, Scalar) and node.nothing:
-            return report.wrong(path, node, f"{_name(path)} is empty; give {self.words}, or leave the key out")
+            return report.wrong(path, node, f"{last_name(path)} is empty; give {self.words}, or leave the key out")
         return self.convert(node, path, report)
 
     @abstractmethod
@@ -74,35 +78,42 @@ class Kind(ABC):
 
     def wrong(self, node: Node, path: Path, report: Report) -> _Broken:
         """Report that `node` is not what it must be."""
-        return report.wrong(path, node, f"{_name(path)} must be {self.words}, not {spoken(node)}")
+        return report.wrong(path, node, f"{last_name(path)} must be {self.words}, not {spoken(node)}")
 
 
-def _name(path: Path) -> str:
+def last_name(path: Path) -> str:
     """Return the last name of a path, as a message says it."""
     names = [str(part) for part in path if isinstance(part, str)]
-    return f"`{names[-1]}`" if names else "the declaration"
+    return f"`{names[-1]}`" if names else "the file"
 
 
 @dataclass
 class Text(Kind):
     """One text; with a pattern, one that matches it as a whole. `hint` says what to write instead."""
 
-    words: str = "text"
+    what: str = "text"
     pattern: str | None = None
     hint: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return what it is."""
+        return self.what
 
     def convert(self, node: Node, path: Path, report: Report) -> Any:
         """Return the text."""
         if not isinstance(node, Scalar):
             return self.wrong(node, path, report)
         if self.pattern and not re.fullmatch(self.pattern, node.text):
-            message = f"{node.text!r} is not {self.words}" + (f"; {self.hint}" if self.hint else "")
+            message = f"{node.text!r} is not {self.what}" + (f"; {self.hint}" if self.hint else "")
             return report.wrong(path, node, message)
         return node.text
 
     def schema(self) -> Json:
         """Return the schema: any scalar where no pattern is asked for, since all are read as text."""
-        return {"type": "string", "pattern": f"^(?:{self.pattern})$"} if self.pattern else {"type": ["string", "number", "boolean"]}
+        if self.pattern:
+            return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        return {"type": ["string", "number", "boolean"]}
 
 
 @dataclass
@@ -114,7 +125,7 @@ class Duration(Kind):
     blank: Any = 0
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it depends on `never`
+    def words(self) -> str:
         """Return what a duration looks like."""
         return "a duration such as 500ms, 30s, 5m or 1h30m" + (", or `never`" if self.never else "")
 
@@ -129,7 +140,7 @@ class Duration(Kind):
         except ValueError:
             return report.wrong(path, node, f"{node.text!r} is not {self.words}{_unit(node.text)}")
         if length < self.least:
-            return report.wrong(path, node, f"{_name(path)} must be longer than {node.text!r}")
+            return report.wrong(path, node, f"{last_name(path)} must be longer than {node.text!r}")
         return length
 
     def schema(self) -> Json:
@@ -144,10 +155,12 @@ def _unit(text: str) -> str:
     match = re.fullmatch(r"(\d+)\s*([a-z]*)", text.strip().lower())
     if not match:
         return ""
-    units = {"": "s", "msec": "ms", "millisecond": "ms", "sec": "s", "second": "s", "min": "m", "minute": "m"}
-    units |= {"hour": "h", "hr": "h", "day": "d", "week": "w", "ms": "ms", "s": "s", "m": "m", "h": "h", "d": "d", "w": "w"}
-    word = match[2] if match[2] in units else match[2].removesuffix("s")
-    return f"; did you mean '{match[1]}{units[word]}'?" if word in units else ""
+    word = match[2] if match[2] in _UNITS else match[2].removesuffix("s")
+    return f"; did you mean '{match[1]}{_UNITS[word]}'?" if word in _UNITS else ""
+
+
+_UNITS = {name: name for name in UNITS} | {"": "s", "millisecond": "ms", "msec": "ms", "second": "s", "sec": "s"}
+_UNITS |= {"minute": "m", "min": "m", "hour": "h", "hr": "h", "day": "d", "week": "w"}
 
 
 @dataclass
@@ -158,7 +171,7 @@ class Integer(Kind):
     blank: Any = 0
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it depends on `least`
+    def words(self) -> str:
         """Return what the number must be."""
         return f"a whole number of at least {self.least}"
 
@@ -180,7 +193,7 @@ class Choice(Kind):
     options: tuple[str, ...]
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it lists the options
+    def words(self) -> str:
         """Return the options."""
         return " or ".join(", ".join(self.options).rsplit(", ", 1))
 
@@ -189,8 +202,8 @@ class Choice(Kind):
         if not isinstance(node, Scalar):
             return self.wrong(node, path, report)
         if node.text not in self.options:
-            near = suggest(node.text, self.options)
-            return report.wrong(path, node, f"{_name(path)} must be {self.words}, not {node.text!r}{near if 'mean' in near else ''}")
+            near = suggest(node.text, self.options) if nearest(node.text, self.options) else ""
+            return report.wrong(path, node, f"{last_name(path)} must be {self.words}, not {node.text!r}{near}")
         return node.text
 
     def schema(self) -> Json:

@@ -20,7 +20,7 @@ SAID: Mapping[str, str] = {
 
 def narrower(one: FieldType, two: FieldType) -> FieldType | None:
     """Return what a field must be that must be both; None if nothing is both."""
-    if one == two or two == "any":
+    if two in (one, "any"):
         return one
     if one == "any":
         return two
@@ -43,7 +43,7 @@ class Needs:
     places: dict[str, Path] = field(default_factory=dict)
 
     def add(self, name: str, type_: FieldType, path: Path) -> Finding | None:
-        """Note that the part at `path` needs field `name` to be of `type_`; return the disagreement with another use."""
+        """Note that the part at `path` needs field `name` to be `type_`; return its disagreement with another."""
         known = self.codec.fields if self.codec else None
         if known is not None and name not in known:
             codec = self.codec.name if self.codec else ""

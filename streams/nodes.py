@@ -19,7 +19,7 @@ class Scalar:
     Args:
         text: the text without quotes.
         place: where it begins.
-        start: column of its first character if the text stands there as it is, on one line; None if it was escaped or folded.
+        start: column of its first character if it stands there as it is, on one line; None if escaped or folded.
         plain: whether it stands without quotes.
     """
 

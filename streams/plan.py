@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
 from streams.check import plan_or_findings
+from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
 from streams.problems import DeclarationError, Problem
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ class TablePlan:
         stream: name of the stream that it reads.
         key: the key fields, in order; fields of the stream or derived ones.
         key_labels: (label name, key field) for each key field; `.` in a field is `_` in its label.
-        derive: further fields by name, in the order of evaluation. They are evaluated before `where`, which may use them.
+        derive: further fields by name, in the order of evaluation, which is before `where`; that may use them.
         where: rows that count; None is all.
         aggregates: the columns, in order.
         rules: its alerts.
@@ -108,7 +108,7 @@ class StreamPlan:
         codec: its codec.
         fields: what the codec must read, with the type that all uses of a field agree on. The event time field has type
             `time`; a key field `key`, unless another use narrows it to `text` or `number`.
-        derive: further fields by name, in the order of evaluation. They are evaluated before `where`, which may use them.
+        derive: further fields by name, in the order of evaluation, which is before `where`; that may use them.
         where: rows that go on to the tables; None is all.
         tables: the tables that read it.
         dead_letters: where records go that cannot be decoded.

@@ -68,10 +68,15 @@ class DeclarationError(ValueError):
         super().__init__("\n".join(str(each) for each in self.problems))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the name in `known` that `word` was probably meant to be; None if none is near."""
+    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'quantile'?`, or all that is known if nothing is near, or nothing if that is too much."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := nearest(word, names):
+        return f"; did you mean {near!r}?"
     return f"; known: {', '.join(names)}" if 0 < len(names) <= 20 else ""  # noqa: PLR2004 - more is no help on a line

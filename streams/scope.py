@@ -68,7 +68,8 @@ class Scope:
         for name, text in derive.items():
             expression = self.compile(text, (*path, name))
             if name in self.derived:
-                self.notes.wrong((*path, name), f"`{name}` is derived twice; rename one of them", other=self.places[name])
+                message = f"`{name}` is derived twice; rename one of them"
+                self.notes.wrong((*path, name), message, other=self.places[name])
             self.derived[name] = expression.type if expression else "any"
             self.places[name] = (*path, name)
             if expression:

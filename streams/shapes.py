@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.kinds import BROKEN, Json, Kind, Report, Text
+from streams.kinds import BROKEN, Json, Kind, Report, Text, last_name
 from streams.nodes import Given, Items, Node, Pairs, Scalar, spoken
 from streams.problems import Path, suggest
 
@@ -21,7 +21,7 @@ class Names(Kind):
     blank: Any = ()
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it depends on the item
+    def words(self) -> str:
         """Return what the names are."""
         return f"{self.item.words}, or a list of them"
 
@@ -30,12 +30,12 @@ class Names(Kind):
         nodes = node.nodes if isinstance(node, Items) else (node,)
         if isinstance(node, Pairs | Given) or len(nodes) < self.least:
             found = "an empty list" if isinstance(node, Items) else spoken(node)
-            return report.wrong(path, node, f"{_name(path)} must be {self.words}, not {found}")
+            return report.wrong(path, node, f"{last_name(path)} must be {self.words}, not {found}")
         names: list[Any] = []
         for index, each in enumerate(nodes):
             name = self.item.read(each, (*path, index), report)
             if name in names and name is not BROKEN:
-                report.wrong((*path, index), each, f"{name!r} is given twice in {_name(path)}; keep one of them")
+                report.wrong((*path, index), each, f"{name!r} is given twice in {last_name(path)}; keep one of them")
             names.append(name)
         return tuple(name for name in names if name is not BROKEN)
 
@@ -52,15 +52,20 @@ class ByName(Kind):
     Args:
         name: what each name must be.
         item: what each value must be.
-        words: what the mapping is.
+        what: what the mapping is.
         reserved: names that may not be used, and why.
     """
 
     name: Text
     item: Kind
-    words: str
+    what: str
     reserved: Mapping[str, str] = field(default_factory=dict)
     blank: Any = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """Return what it is."""
+        return self.what
 
     def convert(self, node: Node, path: Path, report: Report) -> Any:
         """Return the values by name, in order."""
@@ -94,8 +99,13 @@ class ListOf(Kind):
     """A list of values of one kind; read as a tuple."""
 
     item: Kind
-    words: str
+    what: str
     blank: Any = ()
+
+    @property
+    def words(self) -> str:
+        """Return what it is."""
+        return self.what
 
     def convert(self, node: Node, path: Path, report: Report) -> Any:
         """Return the values that could be read."""
@@ -113,7 +123,12 @@ class ListOf(Kind):
 class Anything(Kind):
     """A value that is not looked into."""
 
-    words: str = "anything"
+    what: str = "anything"
+
+    @property
+    def words(self) -> str:
+        """Return what it is."""
+        return self.what
 
     def convert(self, node: Node, path: Path, report: Report) -> Any:  # noqa: ARG002 - all kinds take the same
         """Return the node."""
@@ -160,7 +175,7 @@ class Section(Kind):
     named: bool = False
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it lists the keys
+    def words(self) -> str:
         """Return what the section is."""
         return f"a mapping with the keys of {self.what} ({', '.join(key.name for key in self.keys)})"
 
@@ -181,7 +196,8 @@ class Section(Kind):
         known = {key.name: key for key in self.keys}
         for name, each in node.entries if isinstance(node, Pairs) else ():
             if name.text not in known:
-                report.wrong((*path, name.text), name, f"{self.what} has no key {name.text!r}{suggest(name.text, known)}")
+                message = f"{self.what} has no key {name.text!r}{suggest(name.text, known)}"
+                report.wrong((*path, name.text), name, message)
                 continue
             key = known[name.text]
             value = key.kind.read(each, (*path, key.name), report)
@@ -223,7 +239,7 @@ class Either(Kind):
     given: type | None = None
 
     @property
-    def words(self) -> str:  # type: ignore[override] - it depends on both forms
+    def words(self) -> str:
         """Return both forms."""
         return f"{self.short.words}, or {self.full.words}"
 

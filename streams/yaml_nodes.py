@@ -21,7 +21,7 @@ def decode(raw: bytes, file: str) -> str:
         DeclarationError: there are too many, or they are not UTF-8.
     """
     if len(raw) > MAX_BYTES:
-        message = f"the file has {len(raw)} bytes, more than the {MAX_BYTES} of a declaration; split it into several apps"
+        message = f"the file is longer than the {MAX_BYTES} bytes of a declaration; split it into several apps"
         raise DeclarationError([Problem(1, 1, message, file)])
     try:
         return raw.decode("utf-8-sig")

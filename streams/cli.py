@@ -1,0 +1,71 @@
+"""The command `streams`: check a declaration, show its plan, print its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from streams.load import load
+from streams.outline import outline
+from streams.plan import plan
+from streams.problems import DeclarationError
+from streams.schema import schema
+from streams.spec import Declaration
+
+EX_CONFIG = getattr(os, "EX_CONFIG", 78)
+
+
+def _version() -> str:
+    """Return the version of the installed distribution; a checkout that is not installed has none."""
+    try:
+        return version("ops-streams")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _load(file: str) -> Declaration:
+    """Return the declaration of a file; a mistake in it ends the program with its text and exit code 78."""
+    try:
+        return load(file)
+    except DeclarationError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EX_CONFIG) from None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), prog_name="streams", message="%(prog)s %(version)s")
+def main() -> None:
+    """Declarative stream processing of operational metrics on Kafka."""
+
+
+@main.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Check the declaration in FILE; every mistake is told with line and column."""
+    made = _load(file)
+    parts = (_count(len(made.streams), "stream"), _count(len(made.tables), "table"), _count(len(made.alerts), "alert"))
+    click.echo(f"{file}: ok, {', '.join(parts)}")
+
+
+@main.command("plan")
+@click.argument("file")
+def show_plan(file: str) -> None:
+    """Show what the declaration in FILE comes to: topics, partitions, state, rules."""
+    click.echo(outline(plan(_load(file))))
+
+
+@main.command("schema")
+def show_schema() -> None:
+    """Print the JSON Schema of a declaration, for editors."""
+    click.echo(json.dumps(schema(), indent=2))
+
+
+if __name__ == "__main__":
+    main()
