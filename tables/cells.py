@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tables.aggregates.base import Fold
-from tables.groups import Group, Index, pairs
-from tables.keys import KeyCodes
-from tables.records import NEVER, Record
-from tables.state import State
+from tables.cellmap import CellMap
+from tables.growth import growth
+from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
 from tables.store import cells_of
 from tables.windows import Panes
 
@@ -25,18 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tables.aggregates.base import Rows
-    from tables.columns import Column, Mask
+    from tables.columns import Column
+    from tables.groups import Group
+    from tables.growth import Input
     from tables.keys import Codes
     from tables.spec import Table
+    from tables.state import State
     from tables.store import Store
 
-Input = tuple["Mask | None", "Column | None"]
-"""What one aggregate takes of n rows: those where the mask holds (None: all), and its `of` column."""
 Times = NDArray[np.int64]
-RECORD_BYTES = 24
-"""At most what Kafka adds to one record of a batch, and the store to one entry."""
-LOAD = 20_000
-"""Cells that are decoded at once."""
+RECORD_BYTES = 24 + GROUP_BYTES
+"""At most what a cell takes in a record batch besides its key and value."""
+MAX_CELLS = 20_000
+"""Cells of one write: a RocksDB write keeps the GIL."""
+MAX_BYTES = 6 << 20
+"""Bytes of the cells of one write, which leaves room for alerts and progress in 8 MiB."""
 
 
 class Cells:
@@ -50,43 +52,81 @@ class Cells:
         """Make a partition without cells."""
         self.table = table
         self.panes = Panes(table.window)
-        self.keys = KeyCodes(table.max_keys)
-        self.state = State({name: aggregate.columns() for name, aggregate in table.aggregates.items()})
-        self._index = Index()
-        self._groups: dict[tuple[int, int], Group] = {}
-        self._by_serial: dict[int, Group] = {}
-        self._by_pane: dict[int, list[Group]] = {}
-        self._serials = 0
+        columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
+        self._map = CellMap(columns, table.max_keys)
+        self.keys = self._map.keys
         self._closed: list[tuple[int, int, int]] = []
         self._half_expired: bytes | None = None
-        self._touched: list[Rows] = []
-        self.pending = 0
-        self._group_of = np.empty(0, np.int64)
-        self._code_of = np.empty(0, np.int64)
-        self._written = np.empty(0, np.int64)
-        self._size = np.empty(0, np.int64)
         self._dirty = np.empty(0, bool)
-        self._local = np.empty(0, np.intp)
-
-    # How much there is
+        self._touched: list[Rows] = []
+        self._pending = 0
+        self._pending_bytes = 0
 
     def __len__(self) -> int:
         """Return the number of open cells."""
-        return len(self.state)
+        return len(self._map.state)
 
     @property
-    def closed_groups(self) -> int:
-        """How many groups are in the store only."""
-        return len(self._closed)
+    def pending(self) -> int:
+        """How many cells are dirty."""
+        return self._pending
 
     @property
     def open_groups(self) -> int:
         """How many groups are in memory."""
-        return len(self._groups)
+        return len(self._map.groups)
+
+    @property
+    def closed_groups(self) -> int:
+        """How many groups are in the store only, and have not expired."""
+        return len(self._closed)
 
     # Fold
 
-    def fold(
+    def plan_cut(  # noqa: PLR0913 - the rows of a batch are five columns
+        self,
+        codes: Codes,
+        pane: Times,
+        first: Times,
+        inputs: Mapping[str, Input],
+        max_cells: int = MAX_CELLS,
+        max_bytes: int = MAX_BYTES,
+    ) -> int:
+        """Return how many of the n rows, from the first on, can be folded so that all dirty cells fit one write.
+
+        The bytes are a bound from above. It is 0 only if something is dirty already: flush, and ask again.
+
+        Args:
+            codes: as `fold`.
+            pane: as `fold`.
+            first: as `fold`.
+            inputs: as `fold`.
+            max_cells: most cells of one write.
+            max_bytes: most bytes of their records.
+        """
+        if not len(codes):
+            return 0
+        grows = growth(self.table.aggregates, inputs, len(codes))
+        rows, fresh = self._map.peek(codes, pane, first)
+        fresh[rows >= 0] &= ~self._is_dirty(rows[rows >= 0])
+        cells = np.cumsum(fresh)
+        costs = np.where(fresh, self._sizes(rows) + self.keys.lengths(codes), 0)
+        room = np.searchsorted(cells, max_cells - self._pending, "right")
+        space = np.searchsorted(np.cumsum(costs + grows), max_bytes - self._pending_bytes, "right")
+        return int(max(min(room, space), 0 if self._pending else 1))
+
+    def _sizes(self, rows: Rows) -> NDArray[np.int64]:
+        """Return the bytes of the records of these state rows (-1: a new one) as they were written, without keys."""
+        written = self._map.size[rows] if len(self._map.size) else np.zeros(len(rows), np.int64)
+        return np.maximum(np.where(rows >= 0, written, 0), self._map.state.layout.size) + RECORD_BYTES
+
+    def _is_dirty(self, rows: Rows) -> NDArray[np.bool_]:
+        size = len(self._map.group_of)
+        if len(self._dirty) < size:
+            self._dirty = np.concatenate((self._dirty, np.zeros(size - len(self._dirty), bool)))
+        return self._dirty[rows]
+
+    def fold(  # noqa: PLR0913 - the rows of a batch are six columns
         self, codes: Codes, pane: Times, first: Times, inputs: Mapping[str, Input], time: Times, offset: Times
     ) -> Rows:
         """Fold n rows into their cells, which become dirty.
@@ -95,7 +135,7 @@ class Cells:
             codes: shape (n,), key codes of `self.keys`, none negative.
             pane: shape (n,), pane numbers.
             first: shape (n,), the first window in which each row counts; rows late for all are not given.
-            inputs: by aggregate name.
+            inputs: by aggregate name, (mask or None for all, `of` column or None), each over the n rows.
             time: shape (n,), event times in ms.
             offset: shape (n,), offsets in the input partition.
 
@@ -104,101 +144,32 @@ class Cells:
         """
         if not len(codes):
             return np.empty(0, np.intp)
-        rows = self._locate(codes, pane, first)
-        touched, index = self._distinct(rows)
-        parts: dict[int, tuple[Rows, Rows, Rows]] = {}
+        rows = self._map.locate(codes, pane, first)
+        touched, index = self._map.distinct(rows)
+        whole = Fold(touched, index, None, time, offset)
+        parts: dict[int, Fold] = {}
         for name, aggregate in self.table.aggregates.items():
             mask, column = inputs[name]
-            if mask is None:
-                aggregate.fold(self.state.of(name), Fold(touched, index, column, time, offset))
-                continue
-            if id(mask) not in parts:
-                events = np.flatnonzero(mask)
-                parts[id(mask)] = (events, *self._distinct(rows[events]))
-            events, some, at = parts[id(mask)]
-            taken = None if column is None else column.take(events)
-            if len(events):
-                aggregate.fold(self.state.of(name), Fold(some, at, taken, time[events], offset[events]))
+            if mask is not None and id(mask) not in parts:
+                parts[id(mask)] = self._part(rows, np.flatnonzero(mask), time, offset)
+            part = whole if mask is None else parts[id(mask)]
+            if len(part.rows):
+                values = column if column is None or mask is None else column.take(mask)
+                aggregate.fold(self._map.state.of(name), Fold(part.rows, part.index, values, part.time, part.offset))
         self._soil(touched)
+        self._pending_bytes += int(growth(self.table.aggregates, inputs, len(codes)).sum())
         return touched
 
-    def _locate(self, codes: Codes, pane: Times, first: Times) -> Rows:
-        """Return the state row of each row's cell, making the cells that are missing."""
-        names, which = pairs(pane, first)
-        groups = [self._groups.get(name) or self._open(*name) for name in names]
-        self._index.widen(self.keys.size)
-        most = self._index.most
-        if which is None or len(groups) <= most:
-            return self._rows_in(groups, which, codes)
-        rows = np.empty(len(codes), np.intp)
-        for start in range(0, len(groups), most):
-            part = np.flatnonzero((which >= start) & (which < start + most))
-            rows[part] = self._rows_in(groups[start : start + most], which[part] - start, codes[part])
-        return rows
-
-    def _rows_in(self, groups: list[Group], which: Rows | None, codes: Codes) -> Rows:
-        places = self._index.places(groups, which, codes)
-        flat = self._index.flat
-        rows = flat[places]
-        new = np.flatnonzero(rows < 0)
-        if len(new):
-            wanted, order = places[new], np.arange(len(new), dtype=np.int32)
-            flat[wanted] = order
-            winners = new[flat[wanted] == order]
-            fresh = self.state.allocate(len(winners))
-            flat[places[winners]] = fresh
-            rows[new] = flat[wanted]
-            self._enter(groups, None if which is None else which[winners], codes[winners], fresh)
-        return rows.astype(np.intp)
-
-    def _enter(self, groups: list[Group], which: Rows | None, codes: Codes, rows: Rows) -> None:
-        """Note new cells in their groups."""
-        self._grow(int(rows.max()) + 1)
-        self._code_of[rows] = codes
-        self._written[rows] = NEVER
-        self._size[rows] = 0
-        self._dirty[rows] = False
-        if which is None:
-            groups[0].extend(codes, rows)
-            self._group_of[rows] = groups[0].serial
-            return
-        self._group_of[rows] = np.array([group.serial for group in groups])[which]
-        order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(groups)))
-        for group, start, end in zip(groups, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-            if end > start:
-                group.extend(codes[order[start:end]], rows[order[start:end]])
-
-    def _grow(self, size: int) -> None:
-        if size <= len(self._local):
-            return
-        more = max(size, 2 * len(self._local), 1024) - len(self._local)
-        for name in ("_group_of", "_code_of", "_written", "_size", "_dirty", "_local"):
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate((old, np.zeros(more, old.dtype))))
-
-    def _distinct(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Return the distinct rows, and for each row its position in them, without sorting."""
-        local, order = self._local, np.arange(len(rows))
-        local[rows] = order
-        distinct = rows[local[rows] == order]
-        local[distinct] = order[: len(distinct)]
-        return distinct, local[rows]
+    def _part(self, rows: Rows, events: Rows, time: Times, offset: Times) -> Fold:
+        """Return what some of the events bring."""
+        return Fold(*self._map.distinct(rows[events]), None, time[events], offset[events])
 
     def _soil(self, rows: Rows) -> None:
-        new = rows[~self._dirty[rows]]
+        new = rows[~self._is_dirty(rows)]
         self._dirty[new] = True
         self._touched.append(new)
-        self.pending += len(new)
-
-    def _open(self, pane: int, first: int) -> Group:
-        group = Group(self._serials, pane, first)
-        self._serials += 1
-        self._groups[pane, first] = self._by_serial[group.serial] = group
-        beside = self._by_pane.setdefault(pane, [])
-        beside.append(group)
-        beside.sort(key=lambda g: g.first)
-        return group
+        self._pending += len(new)
+        self._pending_bytes += int(self._sizes(new).sum()) + int(self.keys.lengths(self._map.code_of[new]).sum())
 
     # Hand over what changed
 
@@ -209,22 +180,16 @@ class Cells:
 
     def flush(self, n: int) -> list[Record]:
         """Return the changelog records of all dirty cells as of write `n`, and count them as written."""
-        rows = self.dirty()
-        rows = rows[np.argsort(self._group_of[rows], kind="stable")]
-        values = self.state.encode(rows, n)
-        self._written[rows] = n
-        self._size[rows] = np.fromiter(map(len, values), np.int64, len(values))
-        self._dirty[rows] = False
-        self._touched, self.pending = [], 0
-        return list(map(Record._make, zip(self._record_keys(rows), values, strict=True)))
-
-    def _record_keys(self, rows: Rows) -> Iterator[bytes]:
-        """Yield the changelog keys of state rows that are sorted by group."""
-        serials = self._group_of[rows]
-        edges = [0, *(np.flatnonzero(np.diff(serials)) + 1).tolist(), len(rows)] if len(rows) else []
-        for start, end in zip(edges, edges[1:], strict=False):
-            prefix = self._by_serial[int(serials[start])].prefix
-            yield from [prefix + key for key in self.keys.keys(self._code_of[rows[start:end]])]
+        records: list[Record] = []
+        for group, rows in self._map.by_group(self.dirty()):
+            values = self._map.state.encode(rows, n)
+            self._map.size[rows] = np.fromiter(map(len, values), np.int64, len(values))
+            keys = self.keys.keys(self._map.code_of[rows], group.prefix)
+            records += map(Record._make, zip(keys, values, strict=True))
+        self._map.written[self.dirty()] = n
+        self._dirty[self.dirty()] = False
+        self._touched, self._pending, self._pending_bytes = [], 0, 0
+        return records
 
     def touched_windows(self, open_from: int = NEVER) -> list[tuple[int, Codes]]:
         """Return (window, key codes in key order) for each window from `open_from` on that a dirty cell counts in."""
@@ -232,15 +197,14 @@ class Cells:
 
     def written_windows(self, n: int, open_from: int = NEVER) -> list[tuple[int, Codes]]:
         """Return the same for the cells that write `n` wrote last: what it may owe after a restart."""
-        rows = [group.rows[self._written[group.rows] == n] for group in self._groups.values()]
+        rows = [group.rows[self._map.written[group.rows] == n] for group in self._map.groups.values()]
         return self._windows_with(np.concatenate(rows) if rows else np.empty(0, np.intp), open_from)
 
     def _windows_with(self, rows: Rows, open_from: int) -> list[tuple[int, Codes]]:
-        serials, found = self._group_of[rows], {}
-        for serial in np.unique(serials).tolist():
-            group, codes = self._by_serial[serial], self._code_of[rows[serials == serial]]
+        found: dict[int, list[Codes]] = {}
+        for group, part in self._map.by_group(rows):
             for window in range(max(group.first, open_from), self.panes.last_of(group.pane) + 1):
-                found.setdefault(window, []).append(codes)
+                found.setdefault(window, []).append(self._map.code_of[part])
         return [(k, self.keys.ordered(np.unique(np.concatenate(found[k])))) for k in sorted(found)]
 
     # Windows
@@ -248,8 +212,9 @@ class Cells:
     def occupied(self, from_: int, to: int) -> list[int]:
         """Return the windows in `[from_, to)` that have cells, rising."""
         found: set[int] = set()
-        for group in self._groups.values():
-            found.update(range(max(group.first, from_), min(self.panes.last_of(group.pane) + 1, to)))
+        for group in self._map.groups.values():
+            if group.count:
+                found.update(range(max(group.first, from_), min(self.panes.last_of(group.pane) + 1, to)))
         return sorted(found)
 
     def window(self, k: int) -> Codes:
@@ -263,7 +228,7 @@ class Cells:
         """Return every aggregate over window `k` by name.
 
         Args:
-            k: an open window.
+            k: a window that was not evicted.
             codes: distinct key codes; a key without cells has seen nothing. None takes all of `window(k)`.
 
         Returns:
@@ -275,34 +240,25 @@ class Cells:
 
     def _of_window(self, k: int) -> list[Group]:
         """Return the groups that count in a window, by pane and first."""
-        wanted = self.panes.panes_of(k)
-        if len(wanted) > len(self._by_pane):
-            numbers: Iterable[int] = sorted(pane for pane in self._by_pane if pane in wanted)
-        else:
-            numbers = wanted
-        return [group for pane in numbers for group in self._by_pane.get(pane, ()) if group.first <= k]
+        numbers: Iterable[int] = self.panes.panes_of(k)
+        if len(self.panes.panes_of(k)) > len(self._map.by_pane):
+            numbers = sorted(pane for pane in self._map.by_pane if pane in self.panes.panes_of(k))
+        return [group for pane in numbers for group in self._map.by_pane.get(pane, ()) if group.first <= k]
 
     def _merged(self, groups: list[Group], codes: Codes) -> tuple[State, Rows]:
         """Return a state and its rows for these codes: the cells themselves, or a merge of several groups."""
-        found = [self._find(group, codes) for group in groups]
+        found = [self._map.find(group, codes) for group in groups if group.count]
         if len(found) == 1 and len(found[0][0]) == len(codes):
-            return self.state, found[0][1]
-        state = self.state.like()
+            return self._map.state, found[0][1]
+        state = self._map.state.like()
         into = state.allocate(len(codes))
         for at, rows in found:
             for name, aggregate in self.table.aggregates.items():
                 if len(rows):
-                    aggregate.merge(state.of(name), into[at], self.state.of(name), rows)
+                    aggregate.merge(state.of(name), into[at], self._map.state.of(name), rows)
         return state, into
 
-    def _find(self, group: Group, codes: Codes) -> tuple[Rows, Rows]:
-        """Return which of the codes the group has (positions, rising) and their state rows."""
-        self._index.widen(self.keys.size)
-        rows = self._index.lookup(group, codes)
-        at = np.flatnonzero(rows >= 0)
-        return at, rows[at]
-
-    # Forget
+    # Forget and restore
 
     def evict(self, judged_before: int) -> int:
         """Forget the groups all of whose windows were judged in an earlier write; return how many cells they had.
@@ -310,14 +266,9 @@ class Cells:
         Args:
             judged_before: the first window that was not judged at the write before.
         """
-        gone = [g for g in self._groups.values() if self.panes.last_of(g.pane) < judged_before]
+        gone = [group for group in self._map.groups.values() if self.panes.last_of(group.pane) < judged_before]
         for group in gone:
-            self.state.release(group.rows)
-            self._index.drop(group)
-            del self._groups[group.pane, group.first], self._by_serial[group.serial]
-            self._by_pane[group.pane].remove(group)
-            if not self._by_pane[group.pane]:
-                del self._by_pane[group.pane]
+            self._map.drop(group)
             self._close(group.pane, group.first)
         return sum(group.count for group in gone)
 
@@ -334,7 +285,7 @@ class Cells:
             _, pane, first = self._closed[0]
             room = budget - len(tombstones)
             keys = [key for key, _ in islice(cells_of(store, pane, first, self._half_expired), room)]
-            prefix = Group(0, pane, first).prefix
+            prefix = group_prefix(pane, first)
             tombstones += [Record(prefix + key, None) for key in keys]
             if len(keys) == room:
                 self._half_expired = keys[-1] if keys else self._half_expired
@@ -351,14 +302,12 @@ class Cells:
         """
         used = np.zeros(self.keys.size, bool)
         used[pinned] = True
-        for group in self._groups.values():
+        for group in self._map.groups.values():
             used[group.codes] = True
         codes = self.keys.codes()
         unused = codes[~used[codes]]
         self.keys.forget(unused)
         return len(unused)
-
-    # Restore
 
     def load(self, store: Store, judged_before: int = NEVER) -> int:
         """Take the open cells out of a store and note the closed groups; return how many cells are open."""
@@ -374,15 +323,7 @@ class Cells:
             if self.panes.last_of(pane) < judged_before:
                 self._close(pane, first)
                 continue
-            group, cells = self._open(pane, first), cells_of(store, pane, first)
-            while items := list(islice(cells, LOAD)):
-                self._restore(group, [key for key, _ in items], [value for _, value in items])
+            group, cells = self._map.open(pane, first), cells_of(store, pane, first)
+            while items := list(islice(cells, MAX_CELLS)):
+                self._map.restore(group, [key for key, _ in items], [value for _, value in items])
                 yield len(items)
-
-    def _restore(self, group: Group, keys: list[bytes], values: list[bytes]) -> None:
-        codes = self.keys.restore(keys)
-        rows, written = self.state.decode(values)
-        self._enter([group], None, codes, rows)
-        self._written[rows] = written.astype(np.int64)
-        self._size[rows] = np.fromiter(map(len, values), np.int64, len(values))
-        self._index.drop(group)

@@ -99,6 +99,7 @@ class KeyCodes:
         self.limit = limit
         self._codes: dict[bytes, int] = {}
         self._keys: list[bytes | None] = []
+        self._lengths: NDArray[np.int64] = np.empty(1024, np.int64)
         self._free: list[int] = []
         self._single = _Front(self._learn_one)
         self._several = _Front(self._learn)
@@ -168,9 +169,12 @@ class KeyCodes:
         code = self._free.pop() if self._free else len(self._keys)
         if code == len(self._keys):
             self._keys.append(key)
+            if code == len(self._lengths):
+                self._lengths = np.concatenate((self._lengths, np.empty_like(self._lengths)))
         else:
             self._keys[code] = key
         self._codes[key] = code
+        self._lengths[code] = len(key)
         return code
 
     def code(self, key: bytes) -> int | None:
@@ -181,10 +185,14 @@ class KeyCodes:
         """Return all codes in use, in no order."""
         return np.fromiter(self._codes.values(), np.int64, len(self._codes))
 
-    def keys(self, codes: Codes) -> list[bytes]:
-        """Return the key bytes of codes that are in use."""
+    def keys(self, codes: Codes, prefix: bytes = b"") -> list[bytes]:
+        """Return the key bytes of codes that are in use, each behind `prefix`."""
         keys: Any = self._keys
-        return [keys[code] for code in codes.tolist()]
+        return [prefix + keys[code] for code in codes.tolist()]
+
+    def lengths(self, codes: Codes) -> NDArray[np.int64]:
+        """Return the number of key bytes of each code in use."""
+        return self._lengths[codes]
 
     def ordered(self, codes: Codes) -> Codes:
         """Return these distinct codes in the order of their key bytes."""

@@ -278,7 +278,7 @@ def test_pairs_name_every_distinct_pair_once(rows: list[tuple[int, int]]) -> Non
 def test_an_index_too_small_for_all_groups_changes_nothing(rows: list[Row], at: list[int]) -> None:
     """With room for few dense tables groups take turns, within a batch too."""
     feeder = Feeder(table(Window(5, 5, 1000)))
-    feeder.cells._index = Index(limit=0)  # noqa: SLF001 - the limit is no option of a table
+    feeder.cells._map.index = Index(limit=0)  # noqa: SLF001 - the limit is no option of a table
     for batch in batches(rows, at):
         feeder.feed(batch)
     cells = feeder.cells

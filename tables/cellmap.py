@@ -1,0 +1,194 @@
+"""Which state row is whose: (pane, first, key code) <-> row, found and made a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tables.groups import Group, Index, pairs
+from tables.keys import KeyCodes
+from tables.records import NEVER
+from tables.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tables.aggregates.base import Fixed, Objects, Ragged, Rows
+    from tables.groups import Codes
+
+Times = NDArray[np.int64]
+_GONE = -1
+_MARK = -2
+
+
+class CellMap:
+    """The groups, keys and state rows of the open cells of one table partition.
+
+    Besides the state, four numbers are kept a row, as arrays indexed by row: `group_of` (serial), `code_of`, `written`
+    (number of the write that wrote it last, `NEVER` if none) and `size` (bytes of the value written last, 0 if none).
+
+    Args:
+        columns: state columns by aggregate and column name.
+        max_keys: most keys.
+    """
+
+    def __init__(self, columns: Mapping[str, Mapping[str, Fixed | Ragged | Objects]], max_keys: int) -> None:
+        """Make a map without cells."""
+        self.keys = KeyCodes(max_keys)
+        self.state = State(columns)
+        self.index = Index()
+        self.groups: dict[tuple[int, int], Group] = {}
+        self.by_pane: dict[int, list[Group]] = {}
+        self.by_serial: dict[int, Group] = {}
+        self._serials = 0
+        self.group_of: NDArray[np.int64] = np.empty(0, np.int64)
+        self.code_of: NDArray[np.int64] = np.empty(0, np.int64)
+        self.written: NDArray[np.int64] = np.empty(0, np.int64)
+        self.size: NDArray[np.int64] = np.empty(0, np.int64)
+        self._local: NDArray[np.intp] = np.empty(0, np.intp)
+
+    def open(self, pane: int, first: int) -> Group:
+        """Return the group of a pane that counts from window `first` on, new if there is none."""
+        group = self.groups.get((pane, first))
+        if group is None:
+            group = Group(self._serials, pane, first)
+            self._serials += 1
+            self.groups[pane, first] = self.by_serial[group.serial] = group
+            self.by_pane[pane] = sorted([*self.by_pane.get(pane, ()), group], key=lambda g: g.first)
+        return group
+
+    def drop(self, group: Group) -> None:
+        """Forget a group and release its rows."""
+        self.state.release(group.rows)
+        self.index.drop(group)
+        del self.groups[group.pane, group.first], self.by_serial[group.serial]
+        self.by_pane[group.pane].remove(group)
+        if not self.by_pane[group.pane]:
+            del self.by_pane[group.pane]
+
+    def locate(self, codes: Codes, pane: Times, first: Times) -> Rows:
+        """Return the state row of each of n > 0 events' cell, making the cells that are missing."""
+        rows = np.empty(len(codes), np.intp)
+        for part, groups, which in self._parts(codes, pane, first):
+            rows[part] = self._make(groups, which, codes[part])
+        return rows
+
+    def peek(self, codes: Codes, pane: Times, first: Times) -> tuple[Rows, NDArray[np.bool_]]:
+        """Return the state row of each of n > 0 events' cell, -1 if it is missing, and which is its cell's first event.
+
+        No cell is made.
+        """
+        rows, fresh = np.empty(len(codes), np.intp), np.empty(len(codes), bool)
+        for part, groups, which in self._parts(codes, pane, first):
+            places = self.index.places(groups, which, codes[part])
+            found = self.index.flat[places]
+            rows[part], fresh[part] = found, self._first_touch(places, found)
+        return rows, fresh
+
+    def _first_touch(self, places: NDArray[np.int64], found: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which events are the first of their cell: of equal places the one that is written last stays."""
+        flat, backwards = self.index.flat, places[::-1]
+        order = np.arange(len(places), dtype=np.int32)
+        flat[backwards] = (_MARK - order)[::-1]
+        first: NDArray[np.bool_] = flat[places] == _MARK - order
+        flat[places] = found
+        return first
+
+    def _parts(self, codes: Codes, pane: Times, first: Times) -> Iterator[tuple[Rows | slice, list[Group], Rows | None]]:
+        """Yield events with the groups that they lie in, as many groups at once as the index can hold."""
+        names, which = pairs(pane, first)
+        groups = [self.open(*name) for name in names]
+        self.index.widen(self.keys.size)
+        most = self.index.most
+        if which is None or len(groups) <= most:
+            yield slice(0, len(codes)), groups, which
+            return
+        for start in range(0, len(groups), most):
+            part = np.flatnonzero((which >= start) & (which < start + most))
+            yield part, groups[start : start + most], which[part] - start
+
+    def _make(self, groups: list[Group], which: Rows | None, codes: Codes) -> NDArray[np.int32]:
+        places = self.index.places(groups, which, codes)
+        flat = self.index.flat
+        rows = flat[places]
+        new = np.flatnonzero(rows == _GONE)
+        if len(new):
+            wanted, order = places[new], np.arange(len(new), dtype=np.int32)
+            flat[wanted] = order
+            winners = new[flat[wanted] == order]
+            fresh = self.state.allocate(len(winners))
+            flat[places[winners]] = fresh
+            rows[new] = flat[wanted]
+            self._enter(groups, None if which is None else which[winners], codes[winners], fresh)
+        return rows
+
+    def _enter(self, groups: list[Group], which: Rows | None, codes: Codes, rows: Rows) -> None:
+        """Note new cells in their groups."""
+        if which is None:
+            self._note(groups[0], codes, rows)
+            return
+        order = np.argsort(which, kind="stable")
+        edges = np.cumsum(np.bincount(which, minlength=len(groups)))[:-1]
+        for group, part in zip(groups, np.split(order, edges), strict=True):
+            if len(part):
+                self._note(group, codes[part], rows[part])
+
+    def _note(self, group: Group, codes: Codes, rows: Rows) -> None:
+        self._grow(int(rows.max()) + 1)
+        self.group_of[rows] = group.serial
+        self.code_of[rows] = codes
+        self.written[rows] = NEVER
+        self.size[rows] = 0
+        group.extend(codes, rows)
+
+    def _grow(self, size: int) -> None:
+        if size <= len(self._local):
+            return
+        more = max(size, 2 * len(self._local), 1024) - len(self._local)
+        for name in ("group_of", "code_of", "written", "size", "_local"):
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate((old, np.zeros(more, old.dtype))))
+
+    def restore(self, group: Group, keys: list[bytes], values: list[bytes]) -> None:
+        """Take cells that were written once into a group.
+
+        Args:
+            group: it does not have them yet.
+            keys: key bytes, distinct.
+            values: cell values.
+
+        Raises:
+            ValueError: a value is no cell of this table.
+        """
+        rows, written = self.state.decode(values)
+        self._note(group, self.keys.restore(keys), rows)
+        self.written[rows] = written.astype(np.int64)
+        self.size[rows] = np.fromiter(map(len, values), np.int64, len(values))
+        self.index.drop(group)
+
+    def find(self, group: Group, codes: Codes) -> tuple[Rows, Rows]:
+        """Return which of the codes a group has (positions, rising) and their state rows."""
+        self.index.widen(self.keys.size)
+        rows = self.index.lookup(group, codes)
+        at = np.flatnonzero(rows >= 0)
+        return at, rows[at]
+
+    def distinct(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Return the distinct rows, and for each row its position in them, without sorting."""
+        local, order = self._local, np.arange(len(rows))
+        local[rows] = order
+        distinct = rows[local[rows] == order]
+        local[distinct] = order[: len(distinct)]
+        return distinct, local[rows]
+
+    def by_group(self, rows: Rows) -> Iterator[tuple[Group, Rows]]:
+        """Yield the groups of these rows, each with its rows, in the order in which the groups were made."""
+        if not len(rows):
+            return
+        serials = self.group_of[rows]
+        order = np.argsort(serials, kind="stable")
+        edges = np.flatnonzero(np.diff(serials[order])) + 1
+        for part in np.split(order, edges):
+            yield self.by_serial[int(serials[part[0]])], rows[part]
