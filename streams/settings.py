@@ -83,10 +83,6 @@ class KafkaSettings(Settings):
         "max.partition.fetch.bytes", number(1024), "1048576", "Most bytes of one fetch from one partition.",
         aliases=("fetch.message.max.bytes",),
     )  # fmt: skip
-    message_max_bytes: int = option(
-        "message.max.bytes", number(1024, 2**30), "8388608",
-        "Most bytes of one request that we produce, and max.message.bytes of changelogs that we create.",
-    )  # fmt: skip
     compression_type: str = option(
         "compression.type", choice("none", "gzip", "snappy", "lz4", "zstd"), "none",
         "Compression of what we produce: none, gzip, snappy, lz4 or zstd.", aliases=("compression.codec",),
@@ -176,7 +172,6 @@ class KafkaSettings(Settings):
             "consumer_max_fetch_size": self.max_partition_fetch_bytes,
             "producer_acks": -1,
             "producer_compression_type": None if self.compression_type == "none" else self.compression_type,
-            "producer_max_request_size": self.message_max_bytes,
             "producer_request_timeout": self.socket_timeout_ms / 1000,
             "topic_partitions": self.partitions,
             "topic_replication_factor": self.replication_factor,
