@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import zlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
+from cramjam import DecompressionError
 
 from streams.effects import Records
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
@@ -26,6 +28,17 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
     from numpy.typing import NDArray
 
+_DAMAGE = (
+    CorruptRecordException,
+    ReadFailed,
+    RuntimeError,
+    ValueError,
+    OSError,
+    EOFError,
+    zlib.error,
+    DecompressionError,
+)
+"""What checks, decoders and decompressors raise for bytes that are no record batch."""
 MAX_BYTES = 4 << 20
 MAX_RECORDS = 100_000
 
@@ -215,7 +228,7 @@ class Cursor:
         if records.has_next():
             try:
                 self._next(records.next_batch(), add)
-            except (CorruptRecordException, ReadFailed, RuntimeError, ValueError, OSError) as error:
+            except _DAMAGE as error:
                 drop(self._fetcher, self.tp)
                 raise ReadFailed(f"{self.tp.topic}-{self.tp.partition} at offset {self.position}: {error}") from error
             if records.has_next():

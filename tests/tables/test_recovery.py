@@ -1,0 +1,166 @@
+"""Restoring a store up to its owner's claim, from a changelog in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tables.records import CLAIM, Record
+from tables.recovery import Chunk, OffsetsGone, RestoreProgress, RestoreResult, restore
+from tables.store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Entry = tuple[int, bytes | None, bytes | None]
+
+
+class Log:
+    """A changelog: (offset, key, value) of what compaction left, its first offset and its end."""
+
+    def __init__(self, entries: list[Entry], end: int, first: int = 0, step: int = 3) -> None:
+        """Keep the entries; `step` of them make a chunk."""
+        self.entries, self.end, self.first, self.step = entries, end, first, step
+        self.starts: list[int | None] = []
+
+    async def read(self, start: int | None, until: int) -> AsyncIterator[Chunk]:
+        """Yield chunks as a reader does: the last ends at `until`, though no record may lie there."""
+        self.starts.append(start)
+        position = self.first if start is None else start
+        if not self.first <= position <= self.end:
+            raise OffsetsGone(f"{position} is not in [{self.first}, {self.end}]")
+        rest = [entry for entry in self.entries if position <= entry[0] < until]
+        for index in range(0, len(rest), self.step):
+            part = rest[index : index + self.step]
+            last = index + self.step >= len(rest)
+            yield Chunk([e[1] for e in part], [e[2] for e in part], until if last else part[-1][0] + 1)
+        if not rest and position < until:
+            yield Chunk([], [], until)
+
+
+def log_of(*items: tuple[bytes | None, bytes | None], claim: bytes = b"mine") -> Log:
+    """Return a log of these items and then the claim."""
+    entries: list[Entry] = [(offset, key, value) for offset, (key, value) in enumerate(items)]
+    return Log([*entries, (len(items), CLAIM, claim)], len(items) + 1)
+
+
+def run(store: MemoryStore, log: Log, **options: float) -> RestoreResult:
+    """Restore up to the last offset of the log, which is the claim."""
+    return asyncio.run(restore(store, log.read, log.end - 1, **options))
+
+
+def content(store: MemoryStore) -> dict[bytes, bytes]:
+    """Return all that a store holds."""
+    return dict(store.scan(b""))
+
+
+def test_an_empty_store_gets_the_last_value_of_every_key() -> None:
+    """Later records win, tombstones delete, the claim is kept, foreign records without key are passed over."""
+    store = MemoryStore()
+    result = run(store, log_of((b"a", b"1"), (b"b", b"2"), (None, b"x"), (b"a", b"3"), (b"b", None), (b"d", b"4")))
+    assert content(store) == {b"a": b"3", b"d": b"4", CLAIM: b"mine"}
+    assert store.offset() == 7
+    assert (result.records, result.start, result.rebuilt, result.previous) == (7, None, "", None)
+
+
+def test_a_store_goes_on_from_its_offset() -> None:
+    """What the store has is not read again."""
+    store = MemoryStore()
+    store.write([Record(b"a", b"1")], 2)
+    log = log_of((b"a", b"0"), (b"a", b"1"), (b"b", b"2"))
+    assert run(store, log).records == 2
+    assert log.starts == [2]
+    assert content(store) == {b"a": b"1", b"b": b"2", CLAIM: b"mine"}
+
+
+def test_a_tail_that_compaction_emptied_does_not_hang() -> None:
+    """The end is a position: records need not lie there, not even the claim, if a newer one replaced it."""
+    store = MemoryStore()
+    run(store, Log([(3, b"a", b"1")], end=100))
+    assert (content(store), store.offset()) == ({b"a": b"1"}, 100)
+    store = MemoryStore()
+    assert run(store, Log([], end=5)).records == 0
+    assert store.offset() == 5
+
+
+def test_the_claim_before_ours_is_told_from_the_log_or_from_the_store() -> None:
+    """The new owner must know whose producer id wrote last."""
+    assert run(MemoryStore(), log_of((CLAIM, b"one"), (b"a", b"1"), (CLAIM, b"two"))).previous == b"two"
+    store = MemoryStore()
+    store.write([Record(CLAIM, b"kept")], 1)
+    assert run(store, log_of((CLAIM, b"kept"), (b"a", b"1"))).previous == b"kept"
+    assert content(store)[CLAIM] == b"mine"
+
+
+@pytest.mark.parametrize("step", [1, 2, 100])
+def test_the_cut_into_chunks_does_not_matter(step: int) -> None:
+    """Store and previous claim are the same however the log was cut."""
+    log = log_of((CLAIM, b"one"), (b"a", b"1"), (b"a", None), (b"b", b"2"))
+    log.step = step
+    store = MemoryStore()
+    assert run(store, log).previous == b"one"
+    assert content(store) == {b"b": b"2", CLAIM: b"mine"}
+
+
+class OldStore(MemoryStore):
+    """A store that was last written an hour ago."""
+
+    def age(self) -> float:
+        """Return an hour."""
+        return 3600.0
+
+
+@pytest.mark.parametrize(
+    ("store", "offset", "first", "why"),
+    [
+        (OldStore(), 1, 0, "missed deletions"),
+        (MemoryStore(), 50, 0, "ahead of the changelog"),
+        (MemoryStore(), 1, 2, "no longer reaches back"),
+    ],
+    ids=["too old", "ahead", "behind the log"],
+)
+def test_a_store_that_cannot_be_trusted_is_rebuilt_and_says_why(
+    store: MemoryStore, offset: int, first: int, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing of such a store survives; the log names the table partition and the reason."""
+    store.write([Record(b"dead", b"1")], offset)
+    log = log_of((b"x", b"0"), (b"y", b"0"), (b"a", b"1"))
+    log.first = first
+    log.entries = log.entries[first:]
+    with caplog.at_level(logging.WARNING):
+        result = asyncio.run(restore(store, log.read, 3, name="traffic-0", max_age=60))
+    assert why in result.rebuilt
+    assert "traffic-0" in caplog.text
+    assert why in caplog.text
+    assert b"dead" not in content(store)
+    assert content(store)[b"a"] == b"1"
+
+
+def test_a_young_store_is_kept() -> None:
+    """The age counts only beyond its limit."""
+    store = OldStore()
+    store.write([Record(b"a", b"1")], 1)
+    assert run(store, log_of((b"a", b"1")), max_age=7200.0).rebuilt == ""
+
+
+def test_progress_counts_records_and_bytes_and_guesses_the_rest() -> None:
+    """After the last chunk nothing is left."""
+    told: list[RestoreProgress] = []
+    log = log_of((b"a", b"11"), (b"b", b"22"), (b"c", None), (b"d", b"44"))
+    asyncio.run(restore(MemoryStore(), log.read, 4, progress=told.append))
+    assert [(step.records, step.size) for step in told] == [(3, 7), (5, 15)]
+    assert told[-1].seconds_left == 0.0
+
+
+def test_a_log_that_keeps_losing_offsets_is_an_error() -> None:
+    """If even the log's beginning is gone when it is read, the caller must know."""
+
+    async def gone(start: int | None, until: int) -> AsyncIterator[Chunk]:
+        raise OffsetsGone(f"{start} of {until}")
+        yield Chunk([], [], 0)
+
+    with pytest.raises(OffsetsGone):
+        asyncio.run(restore(MemoryStore(), gone, 4))
