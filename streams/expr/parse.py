@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn, TypeVar, get_args
 
 from streams.expr import syntax
@@ -223,8 +224,8 @@ class _Parser:
         self._deeper()
         node = self._or()
         self._depth -= 1
-        self._expect(")", opening)
-        return node
+        end = self._expect(")", opening).end
+        return replace(node, start=opening.start, end=end)
 
     def _call(self, name: Token, opening: Token) -> Node:
         if name.text not in FUNCTIONS:

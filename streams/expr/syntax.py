@@ -13,7 +13,7 @@ CompareOp = OneOf["==", "!=", "<", "<=", ">", ">="]
 
 @dataclass(frozen=True)
 class Node:
-    """One node; `start` and `end` are its place in the text, from 0; `height` is 1 for a leaf."""
+    """One node; `start` and `end` are its place in the text with its parentheses, from 0; a leaf has `height` 1."""
 
     start: int = field(kw_only=True, compare=False)
     end: int = field(kw_only=True, compare=False)

@@ -91,7 +91,9 @@ def _show_float(value: float) -> str:
     exponent = exact.adjusted() if value else 0
     if exponent in _PLAIN:
         return f"{exact:f}"
-    return f"{value:.{len(exact.as_tuple().digits) - 1}e}"
+    first, *others = exact.as_tuple().digits
+    digits = f"{first}." + "".join(map(str, others)) if others else str(first)
+    return f"{'-' if value < 0 else ''}{digits}e{exponent:+03d}"
 
 
 _Word = tuple[str, int]
