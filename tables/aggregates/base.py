@@ -60,7 +60,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Aggregate(ABC):
-    """One aggregate of a table as it is declared; equal when it says the same. Its state lives in a `tables.state.State`.
+    """One aggregate of a table as it is declared; equal when it says the same. Its state is in a `tables.state.State`.
 
     Args:
         of: the expression whose values are aggregated, as text; None where the aggregate takes none.

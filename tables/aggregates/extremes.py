@@ -77,5 +77,6 @@ class Extreme(Aggregate):
         # x < i is floor(x) < i for fractions too, and x > i is ceil(x) > i; the clipped float fits into 64 bits.
         near = np.floor(real) if least else np.ceil(real)
         inside = np.clip(near, -_LIMIT, np.nextafter(_LIMIT, 0.0)).astype(np.int64)
-        mask: Mask = (inside < whole) | (near < -_LIMIT) if least else (inside > whole) | (near >= _LIMIT)
+        above = near >= _LIMIT
+        mask: Mask = ((inside < whole) & ~above) | (near < -_LIMIT) if least else (inside > whole) | above
         return mask
