@@ -34,6 +34,11 @@ class RaggedColumn:
         self._used = 0
         self._live = 0
 
+    @property
+    def room(self) -> int:
+        """The number of entries, living or not, for which there is memory."""
+        return len(self._pool)
+
     def grow(self, capacity: int) -> None:
         """Have room for rows below `capacity`; new rows are empty."""
         more = np.zeros(capacity - len(self._length), np.int64)
