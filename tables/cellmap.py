@@ -47,6 +47,8 @@ class CellMap:
         self.code_of: NDArray[np.int64] = np.empty(0, np.int64)
         self.written: NDArray[np.int64] = np.empty(0, np.int64)
         self.size: NDArray[np.int64] = np.empty(0, np.int64)
+        self.largest = self.state.layout.size
+        """Bytes of the largest cell that was written."""
         self._local: NDArray[np.intp] = np.empty(0, np.intp)
 
     def open(self, pane: int, first: int) -> Group:
@@ -165,8 +167,14 @@ class CellMap:
         rows, written = self.state.decode(values)
         self._note(group, self.keys.restore(keys), rows)
         self.written[rows] = written.astype(np.int64)
-        self.size[rows] = np.fromiter(map(len, values), np.int64, len(values))
+        self.resize(rows, values)
         self.index.drop(group)
+
+    def resize(self, rows: Rows, values: list[bytes]) -> None:
+        """Note how long the values of cells are as they are written."""
+        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        self.size[rows] = sizes
+        self.largest = max(self.largest, int(sizes.max()))
 
     def find(self, group: Group, codes: Codes) -> tuple[Rows, Rows]:
         """Return which of the codes a group has (positions, rising) and their state rows."""

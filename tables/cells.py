@@ -72,6 +72,11 @@ class Cells:
         return self._pending
 
     @property
+    def pending_bytes(self) -> int:
+        """How many bytes the records of the dirty cells take; a bound from above."""
+        return self._pending_bytes
+
+    @property
     def open_groups(self) -> int:
         """How many groups are in memory."""
         return len(self._map.groups)
@@ -107,6 +112,8 @@ class Cells:
         if not len(codes):
             return 0
         grows = growth(self.table.aggregates, inputs, len(codes))
+        if self._surely_fits(pane, first, int(grows.sum()), max_cells, max_bytes):
+            return len(codes)
         rows, fresh = self._map.peek(codes, pane, first)
         fresh[rows >= 0] &= ~self._is_dirty(rows[rows >= 0])
         cells = np.cumsum(fresh)
@@ -114,6 +121,13 @@ class Cells:
         room = np.searchsorted(cells, max_cells - self._pending, "right")
         space = np.searchsorted(np.cumsum(costs + grows), max_bytes - self._pending_bytes, "right")
         return int(max(min(room, space), 0 if self._pending else 1))
+
+    def _surely_fits(self, pane: Times, first: Times, grows: int, max_cells: int, max_bytes: int) -> bool:
+        """Return whether the rows fit even if every key were touched in every group, and each cell were the largest."""
+        groups = (int(pane.max()) - int(pane.min()) + 1) * (int(first.max()) - int(first.min()) + 1)
+        cells = min(len(pane), groups * len(self.keys))
+        largest = self._map.largest + self.keys.longest + RECORD_BYTES
+        return self._pending + cells <= max_cells and self._pending_bytes + cells * largest + grows <= max_bytes
 
     def _sizes(self, rows: Rows) -> NDArray[np.int64]:
         """Return the bytes of the records of these state rows (-1: a new one) as they were written, without keys."""
@@ -183,7 +197,7 @@ class Cells:
         records: list[Record] = []
         for group, rows in self._map.by_group(self.dirty()):
             values = self._map.state.encode(rows, n)
-            self._map.size[rows] = np.fromiter(map(len, values), np.int64, len(values))
+            self._map.resize(rows, values)
             keys = self.keys.keys(self._map.code_of[rows], group.prefix)
             records += map(Record._make, zip(keys, values, strict=True))
         self._map.written[self.dirty()] = n

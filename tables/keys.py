@@ -100,6 +100,8 @@ class KeyCodes:
         self._codes: dict[bytes, int] = {}
         self._keys: list[bytes | None] = []
         self._lengths: NDArray[np.int64] = np.empty(1024, np.int64)
+        self.longest = 0
+        """Bytes of the longest key that there was."""
         self._free: list[int] = []
         self._single = _Front(self._learn_one)
         self._several = _Front(self._learn)
@@ -175,6 +177,7 @@ class KeyCodes:
             self._keys[code] = key
         self._codes[key] = code
         self._lengths[code] = len(key)
+        self.longest = max(self.longest, len(key))
         return code
 
     def code(self, key: bytes) -> int | None:

@@ -172,9 +172,19 @@ def after_prefix(prefix: bytes) -> bytes:
     return kept[:-1] + bytes([kept[-1] + 1]) if kept else b""
 
 
-def cells_of(store: Store, pane: int, first: int, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (key bytes, cell value) of one group in byte order, from the key after `after` on."""
-    prefix = group_prefix(pane, first)
-    start = b"" if after is None else prefix + after + b"\0"
-    for record_key, value in store.scan(prefix, start):
+def cells_of(
+    store: Store, pane: int, first: int, after: bytes | None = None, prefix: bytes = b""
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (key bytes, cell value) of one group in byte order.
+
+    Args:
+        store: where.
+        pane: the group's pane.
+        first: the group's first window.
+        after: only keys after this one.
+        prefix: only keys that begin with it.
+    """
+    group = group_prefix(pane, first)
+    start = b"" if after is None else group + after + b"\0"
+    for record_key, value in store.scan(group + prefix, start):
         yield record_key[GROUP_BYTES:], value

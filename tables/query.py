@@ -1,0 +1,214 @@
+"""Rows read out of a store: acknowledged state only, panes merged to windows as the engine merges them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tables.records import NEVER, PROGRESS, Progress, cell_key
+from tables.state import State
+from tables.store import cells_of
+from tables.windows import Panes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tables.spec import Table
+    from tables.store import Group, Store
+
+MOST_ROWS = 10_000
+"""Rows of one answer."""
+BUDGET = 100_000
+"""Cells that one search for keys may look at; finding a group costs as much as `SEEK` of them."""
+SEEK = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The aggregates of one key over one window.
+
+    Args:
+        key: key bytes.
+        start: first ms of the window; None for a table without window.
+        end: the ms after the window; None for a table without window.
+        values: by column name; None is null.
+        closed: whether the window is closed and judged, so that the row stays as it is.
+    """
+
+    key: bytes
+    start: int | None
+    end: int | None
+    values: dict[str, Any]
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a table.
+
+    Args:
+        rows: in the order of their key bytes.
+        after: ask for what comes after this key next; None at the end.
+        complete: whether all kept windows were searched; False if the work was cut off at the older ones.
+    """
+
+    rows: list[Row]
+    after: bytes | None
+    complete: bool = True
+
+
+class Reader:
+    """Reads the rows of one table partition.
+
+    Args:
+        table: the declared table.
+        store: its partition's store.
+    """
+
+    def __init__(self, table: Table, store: Store) -> None:
+        """Look at a store; nothing is read yet."""
+        self.table = table
+        self._store = store
+        self._panes = Panes(table.window)
+        self._empty = State({name: aggregate.columns() for name, aggregate in table.aggregates.items()})
+
+    def progress(self) -> Progress | None:
+        """Return the progress of the last write, None if there was none."""
+        (value,) = self._store.get_many([PROGRESS])
+        return None if value is None else Progress.decode(value)
+
+    def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
+        """Return the numbers of the windows that have cells and start in `[from_, to)` (ms; None is open), rising."""
+        found: set[int] = set()
+        for pane, first in self._store.groups():
+            found.update(range(first, self._panes.last_of(pane) + 1))
+        if self.table.window is None:
+            return sorted(found)
+        return sorted(
+            k for k in found
+            if (from_ is None or self._panes.start(k) >= from_) and (to is None or self._panes.start(k) < to)
+        )  # fmt: skip
+
+    def get(self, key: bytes, from_: int | None = None, to: int | None = None, limit: int = MOST_ROWS) -> list[Row]:
+        """Return the rows of one key for the windows that start in `[from_, to)`, oldest first.
+
+        Args:
+            key: key bytes.
+            from_: ms; None is as far back as is kept.
+            to: ms; None is as new as there is.
+            limit: most windows to look at, the newest.
+        """
+        return self._rows([(key, k) for k in self.windows(from_, to)[-limit:]])
+
+    def window(self, k: int, after: bytes | None = None, limit: int = MOST_ROWS, prefix: bytes = b"") -> Page:
+        """Return the rows of window `k`, in key order from the key after `after` on, at most `limit`."""
+        groups = [(p, f) for p, f in self._store.groups() if p in self._panes.panes_of(k) and f <= k]
+        keys: set[bytes] = set()
+        for group in groups:
+            keys.update(self._keys(group, prefix, after, limit + 1))
+        page, last = _cut(keys, limit)
+        return Page(self._rows([(key, k) for key in page]), last)
+
+    def latest(
+        self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100, budget: int = BUDGET
+    ) -> Page:  # fmt: skip
+        """Return for each key the row of its latest window with data, in key order.
+
+        Args:
+            prefix: only keys that begin with it.
+            after: only keys after this one.
+            limit: most keys.
+            budget: most cells to look at. The search goes from the newest window back; where it is cut off, keys that
+                have only older rows are missing, and the page says that it is not complete.
+        """
+        newest, complete = self._newest(prefix, after, limit, budget)
+        page, last = _cut(newest, limit)
+        return Page(self._rows([(key, newest[key]) for key in page]), last, complete)
+
+    def count_keys(self, budget: int = BUDGET) -> tuple[int, bool]:
+        """Return how many keys have rows, and whether all windows were searched within the budget."""
+        newest, complete = self._newest(b"", None, None, budget)
+        return len(newest), complete
+
+    def _newest(
+        self, prefix: bytes, after: bytes | None, limit: int | None, budget: int
+    ) -> tuple[dict[bytes, int], bool]:  # fmt: skip
+        """Return key -> its latest window with data, for at least the first `limit` keys, and if that is sure."""
+        newest: dict[bytes, int] = {}
+        for pane, first in sorted(self._store.groups(), reverse=True):
+            if budget <= 0:
+                return newest, False
+            most = budget if limit is None else min(budget, limit + 1)
+            keys = self._keys((pane, first), prefix, after, most)
+            budget -= len(keys) + SEEK
+            window = self._panes.last_of(pane)
+            for key in keys:
+                newest.setdefault(key, window)
+            if len(keys) == most and (limit is None or most <= limit):
+                return newest, False
+        return newest, True
+
+    def _keys(self, group: Group, prefix: bytes, after: bytes | None, limit: int) -> list[bytes]:
+        """Return the first keys of a group, with a prefix, after a key."""
+        keys = (key for key, _ in cells_of(self._store, *group, after, prefix))
+        return list(islice(keys, limit))
+
+    def _rows(self, wanted: Sequence[tuple[bytes, int]]) -> list[Row]:
+        """Return the rows of (key, window), in this order, without those that have no cell."""
+        by_pane: dict[int, list[int]] = defaultdict(list)
+        for pane, first in sorted(self._store.groups()):
+            by_pane[pane].append(first)
+        needs = [
+            [(pane, first) for pane in self._panes_in(k, by_pane) for first in by_pane[pane] if first <= k]
+            for _, k in wanted
+        ]
+        cells = {cell_key(*group, key): -1 for (key, _), groups in zip(wanted, needs, strict=True) for group in groups}
+        values = self._store.get_many(list(cells))
+        state = self._empty.like()
+        found = [(at, value) for at, value in zip(cells, values, strict=True) if value is not None]
+        rows, _ = state.decode([value for _, value in found])
+        cells.update(zip((at for at, _ in found), rows.tolist(), strict=True))
+        parts = [
+            [cells[cell_key(*group, key)] for group in groups]
+            for (key, _), groups in zip(wanted, needs, strict=True)
+        ]
+        return self._merge(wanted, [[row for row in part if row >= 0] for part in parts], state)
+
+    def _panes_in(self, k: int, by_pane: dict[int, list[int]]) -> Iterable[int]:
+        wanted = self._panes.panes_of(k)
+        return [p for p in wanted if p in by_pane] if len(wanted) <= len(by_pane) else [p for p in by_pane if p in wanted]
+
+    def _merge(self, wanted: Sequence[tuple[bytes, int]], parts: list[list[int]], state: State) -> list[Row]:
+        """Merge each row's cells: all rows' first cell at once, then all rows' second, and so on."""
+        present = [(name, part) for name, part in zip(wanted, parts, strict=True) if part]
+        into = self._empty.like()
+        rows = into.allocate(len(present))
+        for level in range(max((len(part) for _, part in present), default=0)):
+            at = np.array([i for i, (_, part) in enumerate(present) if len(part) > level], np.intp)
+            cells = np.array([part[level] for _, part in present if len(part) > level], np.intp)
+            for name, aggregate in self.table.aggregates.items():
+                aggregate.merge(into.of(name), rows[at], state.of(name), cells)
+        columns = {name: each.result(into.of(name), rows).tolist() for name, each in self.table.aggregates.items()}
+        judged = self._judged()
+        return [
+            Row(key, *self._bounds(k), {name: values[i] for name, values in columns.items()}, k < judged)
+            for i, ((key, k), _) in enumerate(present)
+        ]
+
+    def _bounds(self, k: int) -> tuple[int | None, int | None]:
+        return (self._panes.start(k), self._panes.end(k)) if self.table.window else (None, None)
+
+    def _judged(self) -> int:
+        progress = self.progress()
+        return NEVER if progress is None else progress.judged[0]
+
+
+def _cut(keys: Iterable[bytes], limit: int) -> tuple[list[bytes], bytes | None]:
+    """Return the first `limit` keys in order, and the last of them if there are more."""
+    first = nsmallest(limit + 1, keys)
+    return first[:limit], first[limit - 1] if len(first) > limit > 0 else None
