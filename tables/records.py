@@ -14,7 +14,6 @@ Keys sort by pane first, so that the cells of a window lie together and those th
 from __future__ import annotations
 
 import struct
-from dataclasses import field
 from typing import NamedTuple
 
 import msgspec
@@ -79,13 +78,14 @@ class Progress(msgspec.Struct):
         n: number of the write.
         origins: by input partition, `topic-partition`.
         watermark: the table's own, ms; it never goes back.
-        judged: (window number, key): everything before it is judged. The key is latin-1 text of its bytes.
+        judged: (window number, key): everything up to it is judged. The key is `=` and the latin-1 text of its bytes;
+            empty text is before every key.
         before: `judged` at the write before.
         fingerprint: of the declared table whose state this is.
     """
 
     n: int = 0
-    origins: dict[str, Origin] = field(default_factory=dict)
+    origins: dict[str, Origin] = msgspec.field(default_factory=dict)
     watermark: int = NEVER
     judged: tuple[int, str] = (NEVER, "")
     before: tuple[int, str] = (NEVER, "")

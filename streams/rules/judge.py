@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,9 +79,9 @@ class Judge:
         """Judge a window that closes with every rule; changes in the order of keys, then of rules."""
         return _together(rule.close(rows, after) for rule in self.rules)
 
-    def update(self, windows: Callable[[Rule], Sequence[Rows]], watermark: int) -> list[Change]:
-        """Judge open rows with the rules that are judged on update; `windows` gives a rule the rows to look at."""
-        return _together(rule.update(windows(rule), watermark) for rule in self.eager)
+    def update(self, windows: Sequence[Rows], watermark: int) -> list[Change]:
+        """Judge open rows, in the order of their windows, with the rules that are judged on update."""
+        return _together(rule.update(windows, watermark) for rule in self.eager)
 
     def next_window(self, window: int) -> int | None:
         """Return the first window from `window` on whose judgement changes an alert even if it has no row."""

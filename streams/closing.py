@@ -1,0 +1,183 @@
+"""Closing windows in order, judging the rules at each, and open rows at the end of a batch.
+
+A step is the closing of one window. Steps without cells at which no alert can change are passed by arithmetic. A write
+may be cut between two steps and between two keys of one step; `judged` says how far closing has come.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.rules.judge import limit_key
+from streams.rules.rows import Rows
+from tables.records import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.effects import Event, Write
+    from streams.rules.rule import Change, Rule
+    from streams.table_engine import TableEngine
+    from tables.keys import Codes
+
+Windows = list[tuple[int, "Codes"]]
+Item = tuple[bytes, "Change | Event"]
+EVER = 1 << 62
+
+
+class Closer:
+    """Closes the windows of one table partition.
+
+    Args:
+        engine: whose cells, rules, progress and draft it works on.
+    """
+
+    def __init__(self, engine: TableEngine) -> None:
+        """Keep what every step needs."""
+        self._engine, self._plan = engine, engine.plan
+        self._cells, self._panes, self._judge = engine.cells, engine.cells.panes, engine.judge
+        self._shows = engine.plan.table.emit == "close"
+
+    def settle(self, *, everything: bool = False) -> Iterator[Write]:
+        """Close what the table's watermark has passed, then judge open rows.
+
+        Args:
+            everything: judge all open rows, not only those touched since the last write: after a restore nobody knows
+                which were.
+        """
+        touched = self._cells.touched_windows() if self._judge.eager and not everything else []
+        yield from self._close()
+        if self._judge.eager and self._engine.progress.watermark > NEVER:
+            if everything:
+                touched = [(k, self._cells.window(k)) for k in self._cells.occupied(self._from, EVER)]
+            yield from self._update([(k, codes) for k, codes in touched if k >= self._from])
+            yield from self._update(self._revived())
+
+    def next_close(self) -> int | None:
+        """Return the least watermark at which a window closes that has a row, or an alert changes by time."""
+        if self._panes.window is None:
+            return self._judge.deadline()
+        windows = self._cells.occupied(self._from, EVER)[:1]
+        live = self._judge.next_window(self._from)
+        windows += [] if live is None else [live]
+        return self._panes.closes_at(min(windows)) if windows else None
+
+    @property
+    def _from(self) -> int:
+        """The first window that is not judged to its end."""
+        return self._engine.progress.judged[0]
+
+    # closing
+
+    def _close(self) -> Iterator[Write]:
+        progress = self._engine.progress
+        if progress.watermark == NEVER or self._panes.window is None:
+            return
+        end = self._panes.open_from(progress.watermark)
+        occupied = iter(self._cells.occupied(self._from, end))
+        ahead = next(occupied, None)
+        while (window := self._next(ahead, end)) is not None:
+            yield from self._step(window)
+            progress.judged = (window + 1, "")
+            while ahead is not None and ahead <= window:
+                ahead = next(occupied, None)
+        if progress.judged[0] < end:
+            progress.judged = (end, "")
+
+    def _next(self, occupied: int | None, end: int) -> int | None:
+        """Return the next window that has to be judged before `end`."""
+        window, key = self._engine.progress.judged
+        if key:
+            return window
+        live = self._judge.next_window(window)
+        found = [each for each in (occupied, live) if each is not None and each < end]
+        return min(found, default=None)
+
+    def _step(self, window: int) -> Iterator[Write]:
+        codes = self._cells.window(window)
+        self._engine.stats.closed += bool(len(codes))
+        if not self._judge.rules and not self._shows:
+            return
+        rows, (at, key) = self._rows(window, codes), self._engine.progress.judged
+        after = marked_key(key) if key and at == window else None
+        changes = self._judge.close(rows, after)
+        self._note_limits(window)
+        for rule in self._judge.rules:
+            self._engine.stats.judged[rule.plan.id] += len(rows)
+        shown = self._engine.emitter.rows(rows) if self._shows else ()
+        new = [item for item in shown if after is None or item[0] > after]
+        yield from self._apply(merge(new, _keyed(changes), key=lambda item: item[0]), window)
+
+    def _note_limits(self, window: int) -> None:
+        """Write down which rules had too many alerts, so that a step that is cut is finished in the same way."""
+        for rule in self._judge.rules:
+            if rule.over == window:
+                self._engine.draft.put(limit_key(rule.plan.id), str(window).encode())
+
+    def _apply(self, items: Iterable[Item], window: int | None) -> Iterator[Write]:
+        """Let changes happen and rows go out, key by key; `window` is the step that is judged, None for open rows."""
+        engine = self._engine
+        for key, each in groupby(items, key=lambda item: item[0]):
+            work = [item for _, item in each]
+            if engine.full(work):
+                yield from engine.send()
+            for item in work:
+                engine.enter(item)
+            if window is not None:
+                engine.progress.judged = (window, mark(key))
+
+    # open rows
+
+    def _revived(self) -> Windows:
+        """Return the open rows of keys whose alert a closed window has just ended: they may hold it up again."""
+        ended, keys = self._engine.ended, self._cells.keys
+        if not ended or self._panes.window is None:
+            ended.clear()
+            return []
+        codes = np.array([code for key in ended if (code := keys.code(key)) is not None], np.int64)
+        ended.clear()
+        windows = ((k, self._cells.window(k)) for k in self._cells.occupied(self._from, EVER))
+        return [(k, found[np.isin(found, codes)]) for k, found in windows]
+
+    def _update(self, touched: Windows) -> Iterator[Write]:
+        windows = [self._rows(window, codes) for window, codes in touched]
+        changes = self._judge.update(windows, self._engine.progress.watermark)
+        yield from self._apply(_keyed(changes), None)
+
+    # rows as events
+
+    def rows_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Event]:
+        """Return the final rows of the steps after `before` and up to `judged`: what one write owed."""
+        events: list[Event] = []
+        for window in self._cells.occupied(before[0], judged[0] + 1):
+            rows = self._rows(window, self._cells.window(window))
+            for key, event in self._engine.emitter.rows(rows):
+                if before < (window, mark(key)) <= judged:
+                    events.append(event)
+        return events
+
+    def updated(self, touched: Windows, n: int) -> list[Event]:
+        """Return the rows of touched windows as write `n` leaves them."""
+        return [event for k, codes in touched for _, event in self._engine.emitter.rows(self._rows(k, codes), n)]
+
+    def _rows(self, window: int, codes: Codes) -> Rows:
+        results = self._cells.results(window, codes)
+        return Rows(window, self._cells.keys.keys(codes), results, self._plan.key)
+
+
+def mark(key: bytes) -> str:
+    """Return how `judged` names a key: after the empty text, which is before every key."""
+    return "=" + key.decode("latin-1")
+
+
+def marked_key(text: str) -> bytes:
+    """Return the key that `judged` names."""
+    return text[1:].encode("latin-1")
+
+
+def _keyed(changes: Iterable[Change]) -> Iterator[Item]:
+    return ((change.key, change) for change in changes)

@@ -1,0 +1,65 @@
+"""Where the fold cuts its input, so that what it changes fits in one changelog write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tables.cells import RECORD_BYTES
+
+if TYPE_CHECKING:
+    from streams.draft import Draft
+    from streams.effects import Limits
+    from streams.intake import Intake
+    from tables.cells import Cells
+
+RECLAIM = 65_536
+"""Keys that are kept in memory without asking whether they are still used."""
+
+
+class Cutter:
+    """Keeps the writes of one table partition within their limits.
+
+    Args:
+        cells: of the table partition.
+        limits: of a write.
+    """
+
+    def __init__(self, cells: Cells, limits: Limits) -> None:
+        """Keep both."""
+        self._cells, self._limits = cells, limits
+        self._reclaim_at = min(RECLAIM, cells.keys.limit)
+
+    def fitting(self, rows: Intake) -> int:
+        """Return how many of the rows, from the first on, the next write can hold; at least one of them."""
+        if not len(rows):
+            return 0
+        cells = self._limits.records - 1
+        return max(1, self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, self._limits.size))
+
+    def full(self, draft: Draft, records: int) -> bool:
+        """Return whether so many more records of alerts, or emitted rows, have no room in the write."""
+        held = self._cells.pending + draft.records
+        size = self._cells.pending_bytes + draft.size
+        too_many = held + records + 1 > self._limits.records or len(draft.rows) >= self._limits.records
+        return bool(held or draft.rows) and (too_many or size > self._limits.size)
+
+    def tombstones(self, records: int, size: int) -> int:
+        """Return for how many tombstones there is room beside so many records of so many bytes."""
+        if size > self._limits.size:
+            return 0
+        return max(0, self._limits.records - 1 - records)
+
+    def reclaim(self) -> None:
+        """Forget keys that no open cell has, once there are many; only between two batches, whose rows carry codes."""
+        keys = self._cells.keys
+        if len(keys) < self._reclaim_at:
+            return
+        self._cells.reclaim(np.empty(0, np.int64))
+        self._reclaim_at = min(max(RECLAIM, 2 * len(keys)), keys.limit)
+
+
+def size_of(key: bytes) -> int:
+    """Return what a tombstone takes in a record batch."""
+    return len(key) + RECORD_BYTES

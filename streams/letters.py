@@ -1,0 +1,38 @@
+"""Dead letters and late rows: the original records with headers that say what happened (KIP-1034's names)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.effects import Event
+
+if TYPE_CHECKING:
+    from streams.effects import Records
+
+REASON = "__streams.errors.exception"
+MESSAGE = "__streams.errors.message"
+TOPIC = "__streams.errors.topic"
+PARTITION = "__streams.errors.partition"
+OFFSET = "__streams.errors.offset"
+LATE = "late"
+"""The reason code of a row that was late for all its windows, in the late topic."""
+
+
+def letter(
+    records: Records, index: int, *, to: str, topic: str, partition: int, reason: str, message: str
+) -> Event:
+    """Return the event that carries one fetched record on, with its original key and value bytes.
+
+    Args:
+        records: as fetched.
+        index: of the record among them.
+        to: topic of the letter.
+        topic: where the record came from.
+        partition: of that topic.
+        reason: a code of `streams.reasons`, or `late`.
+        message: a sentence for people.
+    """
+    offset = int(records.offsets[index])
+    named = ((REASON, reason), (MESSAGE, message), (TOPIC, topic), (PARTITION, str(partition)), (OFFSET, str(offset)))
+    headers = tuple((name, text.encode(errors="replace")) for name, text in named)
+    return Event(to, records.key(index), records.values[index], headers)

@@ -1,0 +1,247 @@
+"""The engine of one table partition: batches and ticks in, changelog writes and events out. No clock, no I/O.
+
+It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole batch at a time; the rules are those of
+`deploy/docs/architecture.md`, "Exactly-once state".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from streams.closing import Closer
+from streams.cutting import Cutter, size_of
+from streams.draft import Draft, outbox
+from streams.effects import Event, Limits, Write
+from streams.emit import Emitter
+from streams.intake import Receiver
+from streams.rules.judge import Judge
+from streams.stats import TableStats
+from tables.cells import Cells
+from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
+
+if TYPE_CHECKING:
+    from streams.effects import Batch
+    from streams.intake import Intake
+    from streams.planned import TablePlan
+    from streams.rules.judge import AlertView
+    from streams.rules.rule import Change
+    from tables.store import Store
+
+TOMBSTONES = 500
+"""Tombstones that are asked for at once; a write takes more until it is full."""
+
+
+class StateMismatch(ValueError):  # noqa: N818 - the name says what is the matter
+    """The kept state is that of another declaration of the table."""
+
+
+class TableEngine:
+    """One partition of one table.
+
+    All that brings writes is a generator. It is iterated on when the write just yielded is acknowledged, its events
+    are too, and it is in the store. One that was not run to its end makes the engine useless: the partition is then
+    restored with a new engine. The order of a life is `load`, `start` for each origin without progress, `resume`, and
+    then `fold` and `tick`.
+
+    Args:
+        plan: of the table.
+        partition: its number.
+        limits: what one write may hold.
+
+    Attributes:
+        progress: how far it has come.
+        cells: the open cells.
+        stats: what it counts.
+        draft: the write that is being filled.
+        ended: keys whose alerts ended since open rows were judged last.
+    """
+
+    def __init__(self, plan: TablePlan, partition: int, limits: Limits | None = None) -> None:
+        """Begin without state; `load` must follow."""
+        self.plan, self.partition = plan, partition
+        self.stats = TableStats()
+        self.progress = Progress(fingerprint=plan.fingerprint)
+        self.cells = Cells(plan.table)
+        self.judge = Judge(plan, self.cells.panes)
+        self.emitter = Emitter(plan, self.cells.panes)
+        self.draft = Draft()
+        self.ended: set[bytes] = set()
+        self._receiver = Receiver(plan, self.cells, self.stats)
+        self._cutter = Cutter(self.cells, limits or Limits())
+        self._closer = Closer(self)
+        self._store: Store | None = None
+        self._restored = False
+
+    # a life begins
+
+    def load(self, store: Store) -> None:
+        """Take the state out of the partition's store. The engine goes on reading from it: it stays open.
+
+        Raises:
+            StateMismatch: the state is that of another declaration of the table.
+        """
+        self._store = store
+        (value,) = store.get_many([PROGRESS])
+        if value is not None:
+            self.progress = Progress.decode(value)
+            self._restored = True
+        if self.progress.fingerprint != self.plan.fingerprint:
+            raise StateMismatch(
+                f"table {self.plan.name}: its kept state is of another declaration (its key, window or aggregates "
+                f"changed); give the table another name or `changelog`, or forget its state with `streams reset`"
+            )
+        self.cells.load(store, self.progress.before[0])
+        self.judge.load(store, ALERT)
+
+    def start(self, origin: str, z: int) -> Iterator[Write]:
+        """Write down that an input begins, before its first event.
+
+        Args:
+            origin: the input partition, `topic-partition`.
+            z: the offset before the first that will be folded.
+        """
+        self.progress.origins[origin] = Origin(z)
+        yield from self.send()
+
+    def resume(self) -> Iterator[Write]:
+        """Send the events of the last write again (a write without records), then close what is owed."""
+        if self._restored:
+            self._restored = False
+            events = self._owed()
+            if events:
+                yield Write(self.progress.n, [], events)
+            self._acknowledged()
+        for record_key in self.judge.orphans:
+            self.draft.put(record_key, None)
+        self.judge.orphans.clear()
+        yield from self._closer.settle(everything=True)
+        yield from self._rest()
+
+    def _owed(self) -> list[Event]:
+        """Return the events of the last write, from the restored state alone."""
+        if self._store is None:
+            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}: nothing was loaded")
+        events = outbox(self._store, self.progress.n)
+        if self.plan.table.emit == "close":
+            events += self._closer.rows_between(self.progress.before, self.progress.judged)
+        if self.plan.table.emit == "update":
+            events += self._closer.updated(self.cells.written_windows(self.progress.n), self.progress.n)
+        return events
+
+    # input
+
+    def fold(self, batch: Batch) -> Iterator[Write]:
+        """Fold a batch of one origin, close what its watermark passes, judge, and write.
+
+        A part of the batch that fits one write is folded as a whole before anything closes. That is the same as record
+        by record: the first window of a row is decided by the running watermark up to that row, so that no row counts
+        in a window that a row before it has closed.
+        """
+        known = self.progress.origins.get(batch.origin) or Origin(batch.lo - 1)
+        last = batch.hi - 1
+        if last < known.z or (last == known.z and not batch.idle):
+            self.stats.skipped += len(batch)
+            return
+        rows = self._receiver.receive(batch, known.z, known.watermark, self.progress.judged[0])
+        self.draft.letters += rows.letters
+        while (stop := self._cutter.fitting(rows)) < len(rows):
+            part, rows = rows.split(stop)
+            self._take(part)
+            yield from self._heard(batch.origin, Origin(int(part.offset[-1]), part.watermark))
+        self._take(rows)
+        yield from self._heard(batch.origin, Origin(last, rows.watermark, batch.idle))
+        self._cutter.reclaim()
+
+    def tick(self, watermark: int) -> Iterator[Write]:
+        """Advance the table's watermark after silence, in ms: written down first, then windows close."""
+        if watermark <= self.progress.watermark:
+            return
+        self.progress.watermark = watermark
+        yield from self.send()
+        yield from self._closer.settle()
+        yield from self._rest()
+
+    def _take(self, rows: Intake) -> None:
+        if len(rows):
+            self.cells.fold(rows.codes, rows.pane, rows.first, rows.inputs, rows.time, rows.offset)
+
+    def _heard(self, name: str, origin: Origin) -> Iterator[Write]:
+        """Note how far an origin has come, and do what follows from it."""
+        progress = self.progress
+        progress.origins[name] = origin
+        least = min((each.watermark for each in progress.origins.values() if not each.idle), default=NEVER)
+        progress.watermark = max(progress.watermark, least)
+        yield from self._closer.settle()
+        yield from self.send()
+
+    # output
+
+    def full(self, work: Sequence[Change | Event]) -> bool:
+        """Return whether what one key brings has no room in the write that is being filled."""
+        return self._cutter.full(self.draft, sum(1 if isinstance(item, Event) else 2 for item in work))
+
+    def enter(self, item: Change | Event) -> None:
+        """Let a change happen, or a row go out, with the write that is being filled."""
+        if isinstance(item, Event):
+            self.draft.rows.append(item)
+            return
+        item.rule.apply(item)
+        self.draft.change(item)
+        for status, _ in item.events:
+            self.stats.alerts[item.rule.plan.id, status] += 1
+        if item.after is None and item.rule.plan.judge == "update":
+            self.ended.add(item.key)
+
+    def send(self) -> Iterator[Write]:
+        """Yield the write as it is filled, and begin the next one."""
+        yield self._write()
+        self._acknowledged()
+
+    def _rest(self) -> Iterator[Write]:
+        if self.draft or self.progress.judged != self.progress.before:
+            yield from self.send()
+
+    def _acknowledged(self) -> None:
+        self.progress.before = self.progress.judged
+        self.cells.evict(self.progress.before[0])
+
+    def _write(self) -> Write:
+        """Return the records of one write, progress last, and what it owes."""
+        progress, draft, size = self.progress, self.draft, self.draft.size + self.cells.pending_bytes
+        self.draft = Draft()
+        progress.n += 1
+        rows = draft.rows
+        if self.plan.table.emit == "update":
+            rows = self._closer.updated(self.cells.touched_windows(), progress.n)
+        records = self.cells.flush(progress.n) + draft.encode(progress.n)
+        records += self._tombstones(len(records), size)
+        records.append(Record(PROGRESS, progress.encode()))
+        self.stats.writes += 1
+        self.stats.records += len(records)
+        self.stats.bytes += sum(len(key) + len(value or b"") for key, value in records)
+        self.stats.rows += len(rows)
+        return Write(progress.n, records, [event for event, _ in draft.owed] + rows, draft.letters)
+
+    def _tombstones(self, records: int, size: int) -> list[Record]:
+        """Return what expires, as far as there is room; what does not fit waits."""
+        found: list[Record] = []
+        while self._store is not None:
+            room = min(TOMBSTONES, self._cutter.tombstones(records + len(found), size))
+            more = self.cells.expired(self.progress.watermark, room, self._store) if room else []
+            found += more
+            size += sum(size_of(record.key) for record in more)
+            if not room or len(more) < room:
+                break
+        self.stats.tombstones += len(found)
+        return found
+
+    # what others look at
+
+    def next_close(self) -> int | None:
+        """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""
+        return self._closer.next_close()
+
+    def alerts(self) -> list[AlertView]:
+        """Return the live alerts, by rule and key."""
+        return self.judge.views()
