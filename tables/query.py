@@ -13,7 +13,7 @@ import numpy as np
 from tables.records import NEVER, PROGRESS, Progress, cell_key
 from tables.state import State
 from tables.store import cells_of
-from tables.windows import Panes
+from tables.windows import FOREVER, Panes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,15 +84,11 @@ class Reader:
 
     def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
         """Return the numbers of the windows that have cells and start in `[from_, to)` (ms; None is open), rising."""
+        asked = self._panes.windows_at(NEVER if from_ is None else from_, FOREVER if to is None else to)
         found: set[int] = set()
         for pane, first in self._store.groups():
-            found.update(range(first, self._panes.last_of(pane) + 1))
-        if self.table.window is None:
-            return sorted(found)
-        return sorted(
-            k for k in found
-            if (from_ is None or self._panes.start(k) >= from_) and (to is None or self._panes.start(k) < to)
-        )  # fmt: skip
+            found.update(range(max(first, asked.start), min(self._panes.last_of(pane) + 1, asked.stop)))
+        return sorted(found)
 
     def get(self, key: bytes, from_: int | None = None, to: int | None = None, limit: int = MOST_ROWS) -> list[Row]:
         """Return the rows of one key for the windows that start in `[from_, to)`, oldest first.
