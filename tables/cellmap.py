@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Fixed, Objects, Ragged, Rows
     from tables.groups import Codes
 
+    Part = tuple[Rows | slice, list[Group], Rows | None]
+    """Some of the events, their groups, and for each event the position of its group (None if there is one)."""
+
 Times = NDArray[np.int64]
 _GONE = -1
 _MARK = -2
@@ -98,7 +101,7 @@ class CellMap:
         flat[places] = found
         return first
 
-    def _parts(self, codes: Codes, pane: Times, first: Times) -> Iterator[tuple[Rows | slice, list[Group], Rows | None]]:
+    def _parts(self, codes: Codes, pane: Times, first: Times) -> Iterator[Part]:
         """Yield events with the groups that they lie in, as many groups at once as the index can hold."""
         names, which = pairs(pane, first)
         groups = [self.open(*name) for name in names]

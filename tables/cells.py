@@ -77,6 +77,11 @@ class Cells:
         return self._pending_bytes
 
     @property
+    def pending_bytes(self) -> int:
+        """How many bytes the records of the dirty cells take at most."""
+        return self._pending_bytes
+
+    @property
     def open_groups(self) -> int:
         """How many groups are in memory."""
         return len(self._map.groups)
@@ -88,7 +93,7 @@ class Cells:
 
     # Fold
 
-    def plan_cut(  # noqa: PLR0913 - the rows of a batch are five columns
+    def plan_cut(  # noqa: PLR0913, PLR0917 - a batch is several columns
         self,
         codes: Codes,
         pane: Times,
@@ -140,7 +145,7 @@ class Cells:
             self._dirty = np.concatenate((self._dirty, np.zeros(size - len(self._dirty), bool)))
         return self._dirty[rows]
 
-    def fold(  # noqa: PLR0913 - the rows of a batch are six columns
+    def fold(  # noqa: PLR0913, PLR0917 - a batch is several columns
         self, codes: Codes, pane: Times, first: Times, inputs: Mapping[str, Input], time: Times, offset: Times
     ) -> Rows:
         """Fold n rows into their cells, which become dirty.

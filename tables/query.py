@@ -170,14 +170,15 @@ class Reader:
         rows, _ = state.decode([value for _, value in found])
         cells.update(zip((at for at, _ in found), rows.tolist(), strict=True))
         parts = [
-            [cells[cell_key(*group, key)] for group in groups]
-            for (key, _), groups in zip(wanted, needs, strict=True)
+            [cells[cell_key(*group, key)] for group in groups] for (key, _), groups in zip(wanted, needs, strict=True)
         ]
         return self._merge(wanted, [[row for row in part if row >= 0] for part in parts], state)
 
     def _panes_in(self, k: int, by_pane: dict[int, list[int]]) -> Iterable[int]:
         wanted = self._panes.panes_of(k)
-        return [p for p in wanted if p in by_pane] if len(wanted) <= len(by_pane) else [p for p in by_pane if p in wanted]
+        if len(wanted) > len(by_pane):
+            return [pane for pane in by_pane if pane in wanted]
+        return [pane for pane in wanted if pane in by_pane]
 
     def _merge(self, wanted: Sequence[tuple[bytes, int]], parts: list[list[int]], state: State) -> list[Row]:
         """Merge each row's cells: all rows' first cell at once, then all rows' second, and so on."""

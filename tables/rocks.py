@@ -92,8 +92,8 @@ class RocksStore:
         if not keys:
             return []
         with self._errors():
-            values: list[bytes | None] = self._db.get(list(keys))
-        return values
+            values: Any = self._db.get(list(keys))
+        return list(values)
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
         """Yield the items with this prefix from `start` on, in byte order, copied in chunks."""
@@ -110,7 +110,7 @@ class RocksStore:
         if end:
             options.set_iterate_upper_bound(end)
         with self._errors():
-            chunk = list(islice(self._db.items(from_key=start, read_opt=options), limit))
+            chunk: list[Any] = list(islice(self._db.items(from_key=start, read_opt=options), limit))
             if len(chunk) < limit:
                 self._confirm_end(chunk[-1][0] + b"\0" if chunk else start, options)
         return chunk
@@ -174,7 +174,7 @@ def _options(cache: Cache) -> Options:
     table = BlockBasedOptions()
     table.set_block_cache(cache)
     table.set_bloom_filter(10, block_based=False)
-    table.set_cache_index_and_filter_blocks(True)  # noqa: FBT003 - rocksdict takes no keyword
+    table.set_cache_index_and_filter_blocks(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)  # noqa: FBT003 - rocksdict takes no keyword
     options.set_block_based_table_factory(table)

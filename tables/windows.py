@@ -78,7 +78,7 @@ class Panes:
         return range(window * self._step, window * self._step + self._count)
 
     def open_from(self, watermark: T) -> T:
-        """Return the first window that each watermark (ms) leaves open: the smallest k with end(k) + grace > watermark."""
+        """Return the first window that each watermark (ms) leaves open: the least k with end(k) + grace > watermark."""
         return (watermark - self._wait) // self._every + 1 if self.window else watermark * 0
 
     def closes_at(self, window: int) -> int:

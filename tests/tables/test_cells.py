@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,13 @@ class Prepared:
     def inputs(self) -> dict[str, Any]:
         """Return what each aggregate takes."""
         x, odd = self.x, self.odd
-        return {"rows": (None, None), "total": (None, x), "odd": (odd, None), "odd_total": (odd, x), "newest": (None, x)}
+        every = {"rows": (None, None), "total": (None, x), "newest": (None, x)}
+        return every | {"odd": (odd, None), "odd_total": (odd, x)}
 
     def part(self, rows: slice) -> Prepared:
         """Return some of the rows."""
-        return Prepared(*[getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("x", "odd")], self.x.take(rows), self.odd[rows])
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Prepared(**{name: c.take(rows) if name == "x" else c[rows] for name, c in columns.items()})
 
     def fold_into(self, cells: Cells, rows: slice) -> None:
         """Fold some of the rows."""
@@ -141,24 +144,28 @@ cuts = st.lists(st.integers(1, 39), max_size=6)
 def batches(rows: list[Row], at: list[int]) -> list[list[Row]]:
     """Return the rows cut at these places."""
     edges = sorted({0, len(rows), *(c for c in at if c < len(rows))})
-    return [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [rows[a:b] for a, b in pairwise(edges)]
 
 
 @settings(max_examples=150)
 @given(events, cuts, st.sampled_from(WINDOWS), st.booleans())
 def test_every_window_equals_the_oracle_however_the_input_is_cut(
-    rows: list[Row], at: list[int], window: Window | None, restart: bool,  # noqa: FBT001 - drawn by hypothesis
+    rows: list[Row],
+    at: list[int],
+    window: Window | None,
+    restart: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
-    """Rows in any order, cut anywhere, with writes and restarts in between: each window when it closes, and each open
-    window at the end, holds exactly the rows that came while it was open."""
+    """Rows in any order, cut anywhere, with writes and restarts in between.
+
+    Each window when it closes, and each open window at the end, holds exactly the rows that came while it was open.
+    """
     declared = table(window)
-    feeder, store, n, judged, seen = Feeder(declared), MemoryStore(), 0, NEVER, {}
-    for batch in batches(rows, at):
+    feeder, store, judged, seen = Feeder(declared), MemoryStore(), NEVER, {}
+    for n, batch in enumerate(batches(rows, at)):
         feeder.feed(batch)
         cells, before = feeder.cells, judged
         judged = cells.panes.open_from(feeder.watermark)
         seen |= {k: read(cells, k) for k in cells.occupied(before, judged)}
-        n += 1
         store.write(cells.flush(n), n)
         if restart:
             feeder.cells = Cells(declared)
@@ -183,24 +190,24 @@ def test_a_closed_window_never_changes(rows: list[Row], window: Window) -> None:
 @given(events, cuts, st.sampled_from(WINDOWS))
 def test_touched_windows_are_those_that_changed(rows: list[Row], at: list[int], window: Window | None) -> None:
     """After each batch the windows and keys named as touched are exactly those to which a row was added."""
-    feeder, n = Feeder(table(window)), 0
-    before: dict[int, Any] = {}
+    feeder = Feeder(table(window))
+    before: dict[tuple[int, str], int] = {}
     done: list[Row] = []
-    for batch in batches(rows, at):
+    for n, batch in enumerate(batches(rows, at)):
         feeder.feed(batch)
         done += batch
         now = oracle(done, window)
-        changed = {(k, key) for k in now for key in now[k] if before.get(k, {}).get(key, {}).get("rows") != now[k][key]["rows"]}
+        counts = {(k, key): now[k][key]["rows"] for k in now for key in now[k]}
+        changed = {at for at, count in counts.items() if before.get(at) != count}
         cells = feeder.cells
         named = cells.touched_windows()
         assert {(k, key.decode()) for k, codes in named for key in cells.keys.keys(codes)} == changed
         for k, codes in named:
-            assert cells.results(k, codes)["rows"].tolist() == [now[k][c.decode()]["rows"] for c in cells.keys.keys(codes)]
-        n += 1
+            assert cells.results(k, codes)["rows"].tolist() == [counts[k, c.decode()] for c in cells.keys.keys(codes)]
         cells.flush(n)
         assert [(k, c.tolist()) for k, c in cells.written_windows(n)] == [(k, c.tolist()) for k, c in named]
         assert cells.touched_windows() == []
-        before = now
+        before = counts
 
 
 def test_dirty_cells_are_written_once_with_the_write_that_touched_them() -> None:
@@ -294,7 +301,10 @@ def test_a_cell_of_another_table_is_refused() -> None:
         Cells(other).load(store)
 
 
-@given(st.lists(st.tuples(st.integers(-9, 9) | st.integers(-(2**61), 2**61), st.integers(-3, 3)), min_size=1, max_size=40))
+numbers = st.integers(-9, 9) | st.integers(-(2**61), 2**61)
+
+
+@given(st.lists(st.tuples(numbers, st.integers(-3, 3)), min_size=1, max_size=40))
 def test_pairs_name_every_distinct_pair_once(rows: list[tuple[int, int]]) -> None:
     """Positions lead back to the values, near or far apart."""
     pane, first = np.array([p for p, _ in rows], np.int64), np.array([f for _, f in rows], np.int64)
@@ -364,5 +374,6 @@ def test_what_grows_is_counted_before_it_is_folded() -> None:
     inputs = {"l": (None, Column("text", np.array(texts, object))), "q": (None, Column("float", np.arange(15.0)))}
     n = cells.plan_cut(codes, zeros, zeros, inputs, 100, 20_000)
     assert 2 <= n < 15
-    cells.fold(codes[:n], zeros[:n], zeros[:n], {k: (None, c.take(slice(0, n))) for k, (_, c) in inputs.items()}, zeros[:n], zeros[:n])
+    taken = {name: (None, column.take(slice(0, n))) for name, (_, column) in inputs.items()}
+    cells.fold(codes[:n], zeros[:n], zeros[:n], taken, zeros[:n], zeros[:n])
     assert sum(len(r.value or b"") for r in cells.flush(1)) <= 20_000
