@@ -37,14 +37,21 @@ async def partitions(client: Client, topic: str) -> int:
 
 
 async def configs(client: Client, topic: str) -> dict[str, str]:
-    """Return a topic's configuration, as far as the broker tells it."""
+    """Return a topic's configuration, as far as the broker tells it.
+
+    Raises:
+        TopicMissing: it does not exist.
+    """
     try:
         reply = await client.send(DescribeConfigsRequest([(_TOPIC, topic, None)]))
     except IncompatibleBrokerVersion:
         return {}
     code, message, _, _, entries = reply.resources[0]
+    if code or not entries:
+        await client.metadata(topic)  # says so where the topic is missing
     if code:
-        log.warning("topic %s: its configuration cannot be read (%s); defaults are assumed", topic, message)
+        why = message or for_code(code).__name__
+        log.warning("topic %s: its configuration cannot be read (%s); Kafka's defaults are assumed", topic, why)
         return {}
     return {entry[0]: entry[1] for entry in entries if entry[1] is not None}
 

@@ -1,5 +1,6 @@
 """Whole record batches out of aiokafka's fetcher, on batches made by hand: no broker."""
 
+# ruff: noqa: SLF001 - the fetcher of a consumer is private, and it is what is tested here
 from __future__ import annotations
 
 import asyncio
@@ -144,7 +145,7 @@ def test_a_damaged_batch_is_an_error_at_its_offset_after_the_good_ones() -> None
     source = fetcher(encode([0, 1]) + bad + encode([4], 4))
     assert fetch.take(source)[TP].offsets.tolist() == [0, 1]
     assert (source.state.position, source._records) == (2, {})
-    with pytest.raises(ReadFailed, match="in-0 at offset 2: .*checksum"):
+    with pytest.raises(ReadFailed, match=r"in-0 at offset 2: .*checksum"):
         fetch.take(fetcher(bad, position=2))
 
 

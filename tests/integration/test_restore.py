@@ -1,0 +1,248 @@
+"""Taking a changelog partition over and restoring it, on real brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from streams.transport import topics
+from streams.transport.appender import Appender
+from streams.transport.changelog import ChangelogReader, take_over
+from streams.transport.client import Client
+from streams.transport.errors import Fenced, Unreachable
+from streams.transport.produce import Claim, FencedWriter
+from tables.records import CLAIM, Record
+from tables.recovery import OffsetsGone
+from tables.store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from streams.embedded import EmbeddedBroker
+    from tables.recovery import RestoreResult
+    from tests.brokers import KafkaCluster
+
+    Broker = KafkaCluster | EmbeddedBroker
+
+
+@pytest.fixture(
+    params=[pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("embedded", marks=pytest.mark.embedded)]
+)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers, one after the other."""
+    found: Broker = request.getfixturevalue(request.param)
+    return found
+
+
+def run(broker: Broker, body: Callable[[Client, str], Coroutine[Any, Any, None]], **configs: str) -> None:
+    """Run `body(client, topic)` on a fresh compacted topic with one partition."""
+
+    async def main() -> None:
+        client = await Client({"bootstrap_servers": broker.bootstrap}).start()
+        topic = f"changelog-{uuid.uuid4().hex[:8]}"
+        settings = {"cleanup.policy": "compact"} | {key.replace("_", "."): value for key, value in configs.items()}
+        try:
+            await topics.ensure(client, topic, 1, settings)
+            await body(client, topic)
+        finally:
+            await client.stop()
+
+    asyncio.run(main())
+
+
+async def take(client: Client, topic: str, store: MemoryStore, **options: float) -> tuple[FencedWriter, RestoreResult]:
+    """Take the partition over as a new owner."""
+    writer = FencedWriter(client, topic, 0, transactional_id=topic)
+    async with ChangelogReader(client.settings, topic, 0) as reader:
+        return writer, await take_over(writer, reader, store, **options)
+
+
+def content(store: MemoryStore) -> dict[bytes, bytes]:
+    """Return all that a store holds, but for the claim."""
+    return {key: value for key, value in store.scan(b"") if key != CLAIM}
+
+
+def test_a_new_owner_has_what_the_former_wrote(broker: Broker) -> None:
+    """All acknowledged writes are restored, batch after batch; the own claim is where the store stands."""
+
+    async def body(client: Client, topic: str) -> None:
+        first, result = await take(client, topic, MemoryStore())
+        assert (result.records, result.previous) == (1, None)
+        expected = {}
+        for write in range(20):
+            records = [Record(b"key-%d" % (n % 700), b"%d-%d" % (write, n)) for n in range(1000)]
+            await first.append(records)
+            expected.update(dict(records))
+        await first.append([Record(b"key-0", None)])
+        del expected[b"key-0"]
+        store = MemoryStore()
+        second, result = await take(client, topic, store)
+        assert content(store) == expected
+        assert (result.records, store.offset()) == (20_003, 20_003)
+        assert await second.append([Record(b"more", b"1")]) == 20_003
+
+    run(broker, body)
+
+
+def test_an_owner_with_a_store_reads_only_what_is_new(broker: Broker) -> None:
+    """A store that was kept goes on from its offset."""
+
+    async def body(client: Client, topic: str) -> None:
+        store = MemoryStore()
+        writer, _ = await take(client, topic, store)
+        base = await writer.append([Record(b"a", b"1")])
+        store.write([Record(b"a", b"1")], base + 1)
+        await writer.append([Record(b"b", b"2")])
+        _, result = await take(client, topic, store)
+        assert (result.start, result.records, result.rebuilt) == (2, 2, "")
+        assert content(store) == {b"a": b"1", b"b": b"2"}
+
+    run(broker, body)
+
+
+@pytest.mark.kafka
+def test_what_a_zombie_tries_after_the_claim_is_not_in_the_state(kafka: KafkaCluster) -> None:
+    """Between claim and restore the former owner cannot write any more."""
+
+    async def body(client: Client, topic: str) -> None:
+        old, _ = await take(client, topic, MemoryStore())
+        await old.append([Record(b"a", b"1")])
+        store = MemoryStore()
+        await take(client, topic, store)
+        with pytest.raises(Fenced):
+            await old.append([Record(b"a", b"zombie")])
+        later = MemoryStore()
+        await take(client, topic, later)
+        assert content(store) == content(later) == {b"a": b"1"}
+
+    run(kafka, body)
+
+
+@pytest.mark.kafka
+def test_transaction_markers_at_the_end_do_not_hang(kafka: KafkaCluster) -> None:
+    """Control records have offsets but are never delivered: the position counts."""
+
+    async def body(client: Client, topic: str) -> None:
+        producer = AIOKafkaProducer(**client.settings, transactional_id=f"{topic}-other")
+        await producer.start()
+        async with producer.transaction():
+            await producer.send_and_wait(topic, b"1", key=b"a", partition=0)
+        await producer.stop()
+        async with ChangelogReader(client.settings, topic, 0) as reader:
+            chunks = [chunk async for chunk in reader.read(None, 2)]
+        assert [(chunk.keys, chunk.hi) for chunk in chunks] == [([b"a"], 2)]
+
+    run(kafka, body)
+
+
+@pytest.mark.kafka
+def test_a_compacted_changelog_is_restored(kafka: KafkaCluster) -> None:
+    """After the log cleaner has run, offsets have holes; state and end are the same."""
+
+    async def body(client: Client, topic: str) -> None:
+        writer, _ = await take(client, topic, MemoryStore())
+        for write in range(300):
+            await writer.append([Record(b"key-%d" % n, b"%d" % write + b"x" * 100) for n in range(10)])
+            if write % 60 == 0:
+                await asyncio.sleep(0.3)
+        until = time.monotonic() + 60
+        while True:
+            store = MemoryStore()
+            _, result = await take(client, topic, store)
+            assert content(store) == {b"key-%d" % n: b"299" + b"x" * 100 for n in range(10)}
+            if result.records < 2500 or time.monotonic() > until:
+                break
+            await asyncio.sleep(1)
+        assert result.records < 2500, "the log cleaner did not run"
+        assert (store.offset() or 0) > 3000
+
+    run(
+        kafka,
+        body,
+        segment_ms="200",
+        min_cleanable_dirty_ratio="0.01",
+        max_compaction_lag_ms="200",
+        min_compaction_lag_ms="0",
+    )
+
+
+@pytest.mark.kafka
+def test_a_store_behind_the_beginning_of_the_log_is_rebuilt(kafka: KafkaCluster) -> None:
+    """If retention has deleted what the store has not seen, the store is worth nothing."""
+
+    async def body(client: Client, topic: str) -> None:
+        store = MemoryStore()
+        writer, _ = await take(client, topic, store)
+        store.write([Record(b"dead", b"1")], 1)
+        await writer.append([Record(b"dead", None), Record(b"gone", b"1")])
+        await writer.append([Record(b"a", b"1")])
+        admin = AIOKafkaAdminClient(**client.settings)
+        await admin.start()
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=3)})
+        await admin.close()
+        _, result = await take(client, topic, store)
+        assert "begins at offset 3" in result.rebuilt
+        assert content(store) == {b"a": b"1"}
+
+    run(kafka, body, cleanup_policy="compact,delete")
+
+
+@pytest.mark.kafka
+def test_an_offset_that_the_log_never_had_is_told(kafka: KafkaCluster) -> None:
+    """Reading from beyond the end does not wait for ever."""
+
+    async def body(client: Client, topic: str) -> None:
+        async with ChangelogReader(client.settings, topic, 0) as reader:
+            with pytest.raises(OffsetsGone):
+                async for _ in reader.read(7, 9):
+                    pass
+
+    run(kafka, body)
+
+
+@pytest.mark.kafka
+def test_an_owner_known_by_another_producer_id_is_waited_for(kafka: KafkaCluster) -> None:
+    """Our epoch does not fence such an owner: its last writes are waited for, and are in the state."""
+
+    async def body(client: Client, topic: str) -> None:
+        other = Appender(client, topic, 0)
+        producer = await client.init_producer(f"{topic}-expired")
+        assert producer is not None
+        await other.begin(producer)
+        claim = msgspec.json.encode(Claim(*producer, "zombie", 0))
+        await other.append([Record(CLAIM, claim), Record(b"a", b"1")])
+
+        async def late() -> None:
+            await asyncio.sleep(0.5)
+            await other.append([Record(b"a", b"2")])
+
+        writing = asyncio.create_task(late())
+        store = MemoryStore()
+        began = time.monotonic()
+        writer, _ = await take(client, topic, store, wait_seconds=1.5)
+        await writing
+        assert time.monotonic() - began > 1.5
+        assert content(store) == {b"a": b"2"}
+        began = time.monotonic()
+        await take(client, topic, store, wait_seconds=30)
+        assert time.monotonic() - began < 15
+
+    run(kafka, body)
+
+
+def test_an_unreachable_broker_is_named() -> None:
+    """The reader's error tells the address."""
+
+    async def main() -> None:
+        with pytest.raises(Unreachable, match="127.0.0.1:1"):
+            async with ChangelogReader({"bootstrap_servers": "127.0.0.1:1"}, "x", 0):
+                pass
+
+    asyncio.run(main())
