@@ -1,0 +1,150 @@
+"""The documents are complete and true: all parts, keys, commands, settings and metrics; and their examples run."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams import codecs, reasons
+from streams.cli import main
+from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME, WINDOW
+from streams.load import load
+from streams.settings import KafkaSettings, WorkerSettings
+from streams.shapes import Section
+from tables import aggregates
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "deploy" / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+def page(name: str) -> str:
+    """Return a page of the documents."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def cell(text: str) -> str:
+    """Return text as it may stand in a table."""
+    return f"`{text}`" if text else "unset"
+
+
+@pytest.mark.parametrize("option", KafkaSettings.options().values(), ids=lambda option: option.name)
+def test_every_kafka_setting_is_documented(option: Any) -> None:
+    """Name, aliases, default and meaning of each setting stand in one row of the operations page."""
+    names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+    assert f"| {names} | {cell(option.default or '')} | {option.doc} |" in page("operations.md")
+
+
+@pytest.mark.parametrize("option", WorkerSettings.options().values(), ids=lambda option: option.name)
+def test_every_worker_setting_is_documented(option: Any) -> None:
+    """Variables, default and meaning of each setting stand in one row of the operations page."""
+    ours = WorkerSettings.variable(option.name)
+    variables = (ours, *([f"{ours}_FILE"] if option.secret else []), *option.environment)
+    names = ", ".join(f"`{name}`" for name in variables)
+    assert f"| {names} | {cell(option.default or '')} | {option.doc} |" in page("operations.md")
+
+
+def metric_names() -> list[str]:
+    """Return the names of all metrics as they are scraped."""
+    sources = [*(ROOT / "streams").glob("metrics*.py"), *(ROOT / "streams" / "metrics").glob("*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in sources)
+    counters = set(re.findall(r'_counter\(\s*"(streams_[a-z_]+)"', source))
+    names = set(re.findall(r'"(streams_[a-z_]+[a-z])"', source))
+    return sorted(f"{name}_total" if name in counters else name for name in names)
+
+
+@pytest.mark.parametrize("name", metric_names())
+def test_every_metric_is_documented(name: str) -> None:
+    """Each metric has a row in the operations page."""
+    assert f"| `{name}` |" in page("operations.md")
+
+
+@pytest.mark.parametrize("name", sorted(reasons.REASONS))
+def test_every_reason_is_documented(name: str) -> None:
+    """Each reason of a dead letter is explained on the page of the codecs."""
+    assert f"`{name}`" in page("codecs.md")
+
+
+@pytest.mark.parametrize("name", sorted(codecs.registry()))
+def test_every_codec_is_documented(name: str) -> None:
+    """Each codec is on the page of the codecs."""
+    assert f"`{name}`" in page("codecs.md")
+
+
+@pytest.mark.parametrize("name", sorted(aggregates.registry()))
+def test_every_aggregate_is_documented(name: str) -> None:
+    """Each aggregate is in the declaration reference as the call it is."""
+    assert f"`{name}(" in page("declaration.md")
+
+
+def keys() -> list[str]:
+    """Return every key of a declaration as `section.key`."""
+    sections: dict[str, Section] = {
+        "file": FILE, "app": APP, "stream": STREAM, "time": TIME, "table": TABLE, "window": WINDOW, "alert": ALERT,
+    }  # fmt: skip
+    return [f"{name}.{key.name}" for name, section in sections.items() for key in section.keys]
+
+
+@pytest.mark.parametrize("name", keys())
+def test_every_key_is_documented(name: str) -> None:
+    """Each key of a declaration has a row in its reference."""
+    assert f"| `{name.split('.')[1]}` |" in page("declaration.md")
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_is_documented(name: str) -> None:
+    """Each subcommand is on the operations page."""
+    assert f"`streams {name}" in page("operations.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """A relative link of a page is a file or folder of the project."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.fixture
+def readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with the README's declaration in both spellings, as ops.yaml and ops.py."""
+    (tmp_path / "ops.yaml").write_text(blocks(PAGES[0], "yaml")[0])
+    (tmp_path / "readme_ops.py").write_text(blocks(PAGES[0], "python")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_the_readme_declares_the_same_twice(readme: Path) -> None:
+    """The YAML and the Python of the README build equal declarations."""
+    assert import_module("readme_ops").app.declaration == load(readme / "ops.yaml")
+
+
+@pytest.mark.usefixtures("readme")
+def test_the_readme_tests_itself() -> None:
+    """The README's test of its declaration runs as it stands there."""
+    namespace: dict[str, Any] = {}
+    exec(compile(blocks(PAGES[0], "python")[1], "README.md", "exec"), namespace)  # noqa: S102 - our own document
+    assert namespace["harness"].alerts()
+
+
+def test_the_readme_begins_with_two_commands() -> None:
+    """A stranger finds first how to see it work and how to test it."""
+    assert blocks(PAGES[0], "console")[0] == "$ make demo\n$ make test\n"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_yaml_blocks_that_declare_an_app_load(path: Path, tmp_path: Path) -> None:
+    """A block that is a whole declaration has no mistake."""
+    for number, block in enumerate(blocks(path, "yaml")):
+        if block.startswith("app:"):
+            (tmp_path / f"{number}.yaml").write_text(block)
+            assert load(tmp_path / f"{number}.yaml").app
