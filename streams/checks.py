@@ -61,8 +61,8 @@ def _key(stream: Stream, table: Table, notes: Notes) -> None:
     wanted, has = ", ".join(table.key), ", ".join(stream.key)
     keyed = f"is keyed by {has}" if has else "declares no key"
     remedies = [
-        f"if the producers of topic {stream.topic!r} use {wanted} as record key, declare key: [{wanted}] there",
-        f"let them, or produce a topic that is keyed by {wanted}",
+        f"declare key: [{wanted}] in the stream, if the producers of topic {stream.topic!r} use {wanted} as record key",
+        f"let them do so, or produce a topic that is keyed by {wanted}",
     ]
     if has:
         remedies.append(f"group by key: [{has}]")
@@ -146,8 +146,17 @@ def alert(declaration: Declaration, index: int, alert: Alert, notes: Notes) -> N
 
 def topics(declaration: Declaration, notes: Notes) -> None:
     """Note topics that are used for two things that exclude each other, and names that are too long."""
-    inputs = {stream.topic: ("streams", name, "topic") for name, stream in declaration.streams.items()}
-    owners: dict[str, Path] = dict(inputs)
+    owners: dict[str, Path] = {}
+    for name, source in declaration.streams.items():
+        where: Path = ("streams", name, "topic")
+        if source.topic in owners:
+            message = f"topic {source.topic!r} is already read by another stream, and one topic is one stream"
+            remedy = "let the tables of both read that one, each with its own `where` and `derive`"
+            notes.wrong(where, f"{message}; {remedy}", other=owners[source.topic])
+        owners[source.topic] = where
+    if (rejected := dead_letters_topic(declaration)) in owners:
+        message = f"topic {rejected!r} is read by a stream, so that a bad record would come back for ever; rename it"
+        notes.wrong(("app", "dead_letters"), message, other=owners[rejected])
     for path, topic in _outputs(declaration):
         _length(path, topic, notes)
     owners |= {topic: path for path, topic in _outputs(declaration)}

@@ -19,7 +19,7 @@ RULE_NAME = Text("an alert's name", "[A-Za-z_][A-Za-z0-9_]*", "write letters, di
 LABEL = Text("a label name", "(?!__)[A-Za-z_][A-Za-z0-9_]*", "write letters, digits and _, no digit and no __ first")
 TOPIC = Text("a topic name", r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}", "write at most 249 letters, digits, dots, _ and -")
 FIELD = Text("a field name", r"[^\s.,'\"(){}\[\]]+(\.[^\s.,'\"(){}\[\]]+)*", "write names with dots between them")
-EXPRESSION = Text("an expression", r"(?s).*\S.*", "write for example status >= 500")
+EXPRESSION = Text("an expression", r"\s*\S[\s\S]*", "write for example status >= 500")
 TEXT = Text()
 WORDS = dict.fromkeys(("and", "or", "not", "in", "true", "false", "null"), "it is a word of the expression language")
 DERIVE = ByName(NAME, EXPRESSION, "a mapping of new field names to expressions", WORDS)

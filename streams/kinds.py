@@ -65,7 +65,8 @@ class Kind(ABC):
             report.broken.add(path)
             return BROKEN
         if isinstance(node, Scalar) and node.nothing:
-            return report.wrong(path, node, f"{last_name(path)} is empty; give {self.words}, or leave the key out")
+            otherwise = ", or leave the key out" if path else ""
+            return report.wrong(path, node, f"{last_name(path)} is empty; give {self.words}{otherwise}")
         return self.convert(node, path, report)
 
     @abstractmethod

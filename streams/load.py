@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streams.check import check
 from streams.fields import FILE
-from streams.kinds import Report
+from streams.kinds import BROKEN, Report
 from streams.located import located
 from streams.nodes import Node
 from streams.problems import DeclarationError, Problem
@@ -54,6 +54,8 @@ def loads(text: str, file: str = "<text>") -> Declaration:
 def from_node(node: Node, report: Report) -> Declaration:
     """Return the declaration of a node as far as it can be made; `report` has its mistakes."""
     declaration: Declaration = FILE.read(node, (), report)
+    if declaration is BROKEN:
+        report.stop()
     findings = check(declaration, report.broken)
     report.problems += [located(each, report.nodes) for each in findings]
     return declaration

@@ -88,7 +88,7 @@ class _Planner:
         for name in sorted(scope.derived.keys() & scope.needs.types.keys()):
             place = scope.needs.places[name]
             message = f"`{name}` is derived, and is also read as a field of the records by {described(place)}"
-            self.notes.wrong(scope.places[name], f"{message}; rename it, or derive it further up", other=place)
+            self.notes.wrong(scope.places[name], f"{message}; rename what is derived", other=place)
         fixed = scope.needs.codec.fields if scope.needs.codec else None
         for name in sorted(scope.derived.keys() & (fixed or {}).keys()):
             self.notes.wrong(scope.places[name], f"`{name}` is already a field of the codec; rename what is derived")
@@ -130,7 +130,16 @@ class _Planner:
             dead_letters=self.dead_letters,
             fingerprint=fingerprint(stream, table),
         )
-        return replace(made, rules=self.rules(made, _column_types(made, scope)))
+        types = _column_types(made, scope)
+        self.exposed(table, types)
+        return replace(made, rules=self.rules(made, types))
+
+    def exposed(self, table: Table, types: Mapping[str, FieldType]) -> None:
+        """Note exposed columns that hold no number."""
+        for index, column in enumerate(table.expose):
+            if types.get(column) == "text":
+                message = f"column {column!r} holds text, and Prometheus takes numbers; leave it out"
+                self.notes.wrong(("tables", table.name, "expose", index), message)
 
     def key_field(self, field: str, path: Path, scope: Scope) -> None:
         """Note what a key field must be."""
@@ -158,14 +167,16 @@ class _Planner:
     def rule(self, index: int, alert: Alert, table: TablePlan, types: dict[str, FieldType]) -> RulePlan | None:
         """Return the plan of one alert; None if its condition is wrong."""
         path: Path = ("alerts", index)
-        columns: list[Path] = [("tables", table.name, "aggregates"), ("tables", table.name, "key")]
-        try:
-            expr = compile(alert.expr, types, expect="bool", known=types)
-        except ExpressionError as error:
-            self.notes.add(Finding((*path, "expr"), error.message, error.column - 1), given=columns)
+        unknown = any(self.notes.is_broken(("tables", table.name, part)) for part in ("aggregates", "key"))
+        expr = self.condition(alert, (*path, "expr"), types, None if unknown else types)
+        has_value = expr is None or expr.value is not None
+        compiled = partial(self.templates, columns=None if unknown else types, value=has_value)
+        keys = {label for label, _ in table.key_labels}
+        labels = compiled(alert.labels, (*path, "labels"), None if unknown else keys)
+        known = {*keys, *alert.labels, "alertname"}
+        annotations = compiled(alert.annotations, (*path, "annotations"), None if unknown else known)
+        if expr is None:
             return None
-        compiled = partial(self.templates, columns=types, given=columns, value=expr.value is not None)
-        keys = [label for label, _ in table.key_labels]
         return RulePlan(
             id=self.rule_ids[index],
             alert=alert,
@@ -173,18 +184,27 @@ class _Planner:
             value=expr.value,
             judge=alert.judge or ("close" if table.table.window else "update"),
             topic=alert.to or alerts_topic(self.declaration),
-            labels=compiled(alert.labels, (*path, "labels"), keys),
-            annotations=compiled(alert.annotations, (*path, "annotations"), [*keys, *alert.labels, "alertname"]),
+            labels=labels,
+            annotations=annotations,
         )
 
-    def templates(  # noqa: PLR0913 - what a template may name has four parts
+    def condition(
+        self, alert: Alert, path: Path, types: Mapping[str, FieldType], known: Collection[str] | None
+    ) -> Expression | None:
+        """Return the compiled condition of an alert; None if it is wrong."""
+        try:
+            return compile(alert.expr, types, expect="bool", known=known)
+        except ExpressionError as error:
+            self.notes.add(Finding(path, error.message, error.column - 1))
+            return None
+
+    def templates(
         self,
         texts: Mapping[str, str],
         path: Path,
-        labels: Collection[str],
+        labels: Collection[str] | None,
         *,
-        columns: Collection[str],
-        given: Collection[Path],
+        columns: Collection[str] | None,
         value: bool,
     ) -> dict[str, templates.Template]:
         """Return the compiled templates by name, without those that are wrong."""
@@ -193,7 +213,7 @@ class _Planner:
             try:
                 made[name] = templates.compile(text, labels, columns, value=value)
             except ExpressionError as error:
-                self.notes.add(Finding((*path, name), error.message, error.column - 1), given=given)
+                self.notes.add(Finding((*path, name), error.message, error.column - 1))
         return made
 
 

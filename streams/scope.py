@@ -46,13 +46,14 @@ class Scope:
         """
         if text is None:
             return None
+        derive: Path = (*path[:2], "derive")
         fixed = self.needs.codec.fields if self.needs.codec else None
-        known = None if fixed is None else fixed.keys() | self.derived.keys()
+        known = None if fixed is None or self.notes.is_broken(derive) else fixed.keys() | self.derived.keys()
         try:
             made = compile(text, {**(fixed or {}), **self.derived}, expect=expect, known=known)
         except ExpressionError as error:
             message = f"in `{part}`, column {error.column}: {error.message}" if part else error.message
-            self.notes.add(Finding(path, message, None if part else error.column - 1), given=[(*path[:2], "derive")])
+            self.notes.add(Finding(path, message, None if part else error.column - 1))
             return None
         for name in sorted(made.fields - self.derived.keys()):
             self.notes.add(self.needs.add(name, made.uses[name], path))
@@ -71,7 +72,7 @@ class Scope:
                 message = f"`{name}` is derived twice; rename one of them"
                 self.notes.wrong((*path, name), message, other=self.places[name])
             self.derived[name] = expression.type if expression else "any"
-            self.places[name] = (*path, name)
+            self.places.setdefault(name, (*path, name))
             if expression:
                 made[name] = expression
         return made

@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.kinds import BROKEN, Json, Kind, Report, Text, last_name
 from streams.nodes import Given, Items, Node, Pairs, Scalar, spoken
-from streams.problems import Path, suggest
+from streams.problems import Path, nearest, suggest
 
 
 @dataclass
@@ -184,12 +184,14 @@ class Section(Kind):
         if not isinstance(node, Pairs):
             self.wrong(node, path, report)
         values = {"name": path[-1]} if self.named else {}
+        before = len(report.problems)
         self._values(node, path, report, values)
         self._missing(node, path, report, values)
         try:
             return self.make(**values)
         except ValueError as error:
-            return report.wrong(path, node, str(error))
+            # What a broken key leads to is not said as well.
+            return report.wrong(path, node, str(error)) if len(report.problems) == before else BROKEN
 
     def _values(self, node: Node, path: Path, report: Report, values: dict[str, Any]) -> None:
         """Read the keys that are there."""
@@ -198,6 +200,7 @@ class Section(Kind):
             if name.text not in known:
                 message = f"{self.what} has no key {name.text!r}{suggest(name.text, known)}"
                 report.wrong((*path, name.text), name, message)
+                report.broken.add((*path, nearest(name.text, known) or name.text))
                 continue
             key = known[name.text]
             value = key.kind.read(each, (*path, key.name), report)
@@ -251,7 +254,9 @@ class Either(Kind):
             return self.full.convert(node, path, report)
         if not isinstance(node, Scalar):
             return self.wrong(node, path, report)
-        value = self.short.convert(node, path, report)
+        value = self.short.convert(node, path, report if isinstance(self.short, Text) else Report())
+        if value is BROKEN and path not in report.broken:
+            return self.wrong(node, path, report)
         return value if value is BROKEN else self.make(value)
 
     def schema(self) -> Json:

@@ -47,9 +47,9 @@ def read(text: str, file: str) -> tuple[Node, list[Problem]]:
         reader.wrong(reader.place(mark), f"this is not YAML: {' '.join(filter(None, (error.context, error.problem)))}")
         raise DeclarationError(reader.problems) from error
     except yaml.reader.ReaderError as error:
-        head = text[: error.position]
+        head, character = text[: error.position], text[error.position]
         place = Place(file, head.count("\n") + 1, len(head) - (head.rfind("\n") + 1) + 1)
-        raise DeclarationError([Problem.at(place, f"character {error.character!r} may not stand in YAML")]) from error
+        raise DeclarationError([Problem.at(place, f"the character {character!r} may not stand in YAML")]) from error
     return node, reader.problems
 
 
@@ -102,7 +102,8 @@ class _Reader:
         elif event.anchor is not None:
             self.wrong(place, f"the anchor &{event.anchor} is not allowed here; write the value out where it is needed")
         elif event.tag is not None:
-            self.wrong(place, f"the tag {event.tag} is not allowed here; write plain text, a list or a mapping")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self.wrong(place, f"the tag {tag} is not allowed here; write plain text, a list or a mapping")
         else:
             return False
         return True
