@@ -111,7 +111,7 @@ class Appender:
         self.broken = ""
         self._sequence = 0
 
-    async def append(self, rows: Sequence[Event] | Sequence[Record]) -> int:
+    async def append(self, rows: Sequence[Event | Record]) -> int:
         """Append rows as exactly one record batch, and return the offset of the first.
 
         Raises:

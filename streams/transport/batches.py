@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -39,7 +39,7 @@ def event_bound(event: Event) -> int:
 
 
 async def build(
-    rows: Sequence[Event] | Sequence[Record],
+    rows: Sequence[Event | Record],
     timestamp: int,
     producer: tuple[int, int, int] = (-1, -1, -1),
     compression: str = "none",
@@ -58,10 +58,10 @@ async def build(
         if start:
             await asyncio.sleep(0)
         if isinstance(part[0], Event):
-            for offset, event in enumerate(part, start):
+            for offset, event in enumerate(cast("list[Event]", part), start):
                 append(offset, timestamp, event.key, event.value, list(event.headers))
         else:
-            for offset, (key, value) in enumerate(part, start):
+            for offset, (key, value) in enumerate(cast("list[Record]", part), start):
                 append(offset, timestamp, key, value, _NO_HEADERS)
         start += len(part)
     return bytes(builder.build())
