@@ -19,6 +19,7 @@ _PYTHON: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operato
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
+@np.errstate(all="ignore")
 def arithmetic(op: ArithmeticOp, left: Column, right: Column) -> Column:
     """Return `left op right` for two number columns (`int`, `float`, `mixed`) of n rows or one.
 
@@ -33,8 +34,11 @@ def arithmetic(op: ArithmeticOp, left: Column, right: Column) -> Column:
     whole = x_whole & y_whole
     if op == "/" or not whole.any():
         return result
-    floats, ints, integer = parts(_whole(op, x_ints, y_ints, None))
-    return simplest(np.where(whole, floats, result.values), ints, whole & integer, result.null)
+    exact = _whole(op, x_ints, y_ints, None)
+    integer = whole if exact.integer is None else whole & exact.integer
+    # The doubles are an array of our own, so that it may be written to.
+    np.copyto(result.values, exact.values, where=whole, casting="unsafe")
+    return simplest(result.values, exact.values if exact.ints is None else exact.ints, integer, result.null)
 
 
 def negate(column: Column) -> Column:
@@ -46,16 +50,14 @@ def negate(column: Column) -> Column:
 
 def _float(op: ArithmeticOp, x: NDArray[np.float64], y: NDArray[np.float64], null: Mask | None) -> Column:
     """Return the result on doubles; x/0 is not finite, so it is null."""
-    with np.errstate(all="ignore"):
-        return finite(Column("float", _UFUNCS[op](x, y), null))
+    return finite(Column("float", _UFUNCS[op](x, y), null))
 
 
 def _whole(op: ArithmeticOp, x: Ints, y: Ints, null: Mask | None) -> Column:
     """Return the result on integers: `int`, or `mixed` where some do not fit 64 bits."""
     if op == "%":
-        zero = y == 0
-        if zero.any():
-            null, y = either(null, np.broadcast_to(zero, np.broadcast_shapes(x.shape, y.shape))), np.where(zero, 1, y)
+        zero = np.broadcast_to(y == 0, np.broadcast_shapes(x.shape, y.shape))
+        null = either(null, zero) if zero.any() else null
     elif not _fits(op, x, y):
         return _big(_UFUNCS[op](x.astype(object), y.astype(object)), null)
     return Column("int", _UFUNCS[op](x, y), null)
@@ -74,4 +76,4 @@ def _big(values: NDArray[Any], null: Mask | None) -> Column:
     """Return the column of exact Python integers, those that do not fit as doubles."""
     integer = (values >= _LOW) & (values <= _HIGH)
     ints = np.where(integer, values, 0).astype(np.int64)
-    return simplest(values.astype(float), ints, integer.astype(bool), null)
+    return Column("mixed", values.astype(float), null, ints, integer.astype(bool))

@@ -60,8 +60,7 @@ class Expression:
             columns: the fields by name, n rows each; one that is missing is null.
             n: the number of rows.
         """
-        with np.errstate(all="ignore"):
-            column = evaluate(self.tree, loader(columns, self.uses, n))
+        column = evaluate(self.tree, loader(columns, self.uses, n))
         return spread(CONVERT[self.type](column), n)
 
     def holds(self, columns: Mapping[str, Column], n: int) -> NDArray[np.bool_]:

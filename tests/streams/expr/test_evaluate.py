@@ -117,6 +117,9 @@ def columns_of(data: list[dict[str, Any]]) -> dict[str, Column]:
 @example(tree=("%", ("field", "i"), ("field", "j")), data=[{"i": -(2**63), "j": -1}, {"i": 5, "j": 0}])
 @example(tree=("==", ("field", "p"), ("field", "q")), data=[{"p": 2**70, "q": 2.0**70}, {"p": True, "q": 1}])
 @example(tree=("neg", ("field", "i")), data=[{"i": -(2**63)}, {"i": 5}, {}])
+@example(tree=("+", ("field", "m"), ("field", "n.m")), data=[{"m": 2**63 - 1, "n.m": 1}])
+@example(tree=("<", ("field", "m"), ("field", "n.m")), data=[{"m": 2**53, "n.m": 2**53 + 1}, {"m": 0.5, "n.m": 1}])
+@example(tree=("in", ("field", "m"), [2**53 + 1]), data=[{"m": 2**53}, {"m": 2**53 + 1}, {"m": 2.0**53}])
 @example(tree=("in", ("field", "m"), [2**53 + 1, 2.0**53]), data=[{"m": 2**53}, {"m": 2**53 + 1}, {"m": 2.0**53}])
 def test_arrays_equal_rows(tree: Tree, data: list[dict[str, Any]]) -> None:
     """Every expression gives for every row, and with the same type, what plain Python gives for that row alone."""
