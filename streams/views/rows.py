@@ -1,0 +1,152 @@
+"""Rows of tables: read in this worker, put together over workers, written as JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from streams.views.params import cursor, key_of, prefix_candidates
+from tables.keys import key_bytes, key_values
+from tables.store import StoreError
+
+if TYPE_CHECKING:
+    from streams.plan import TablePlan
+    from streams.views.params import Query
+    from streams.views.provider import Provider, Reader
+    from tables.query import Row
+
+MOST_ROWS = 10_000
+"""Rows of one answer; the page ends with the key that reaches it."""
+Answer = dict[str, Any]
+Shown = dict[str, Any]
+"""A row as JSON shows it."""
+
+
+def shown(plan: TablePlan, row: Row) -> Shown:
+    """Return a row as JSON shows it: key fields by name, window in ms, columns by name."""
+    key = dict(zip(plan.key, key_values(row.key, len(plan.key)), strict=True))
+    return {"key": key, "start": row.start, "end": row.end, "closed": row.closed, "values": row.values}
+
+
+def name_of(table: str, partition: int) -> str:
+    """Return how answers name a table partition."""
+    return f"{table}-{partition}"
+
+
+def missing(provider: Provider, tables: Iterable[str]) -> list[str]:
+    """Return the partitions of these tables that this worker does not answer for."""
+    names = []
+    for table in tables:
+        here = {partition for partition, (reader, _) in provider.partitions(table).items() if reader is not None}
+        names += [name_of(table, each) for each in range(provider.partition_count(table)) if each not in here]
+    return names
+
+
+def in_all(lists: Sequence[Sequence[str]]) -> list[str]:
+    """Return what is missing in every answer: only that is missing in all of them together."""
+    return [name for name in lists[0] if all(name in each for each in lists[1:])]
+
+
+def local_page(provider: Provider, plan: TablePlan, query: Query) -> Answer:
+    """Return one page of this worker's keys; blocking."""
+    absent, found, ends, complete = missing(provider, [plan.name]), [], [], True
+    for partition, reader in _readers(provider, plan.name):
+        try:
+            for prefix in prefix_candidates(query.prefix, len(plan.key)):
+                page = reader.latest(prefix, query.after, query.limit)
+                found += [(row.key, shown(plan, each)) for row in page.rows for each in _rows(reader, row, query)]
+                ends += [] if page.after is None else [page.after]
+                complete = complete and page.complete
+        except StoreError:
+            absent.append(name_of(plan.name, partition))
+    return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
+
+
+def merged_page(plan: TablePlan, answers: Sequence[Answer], query: Query) -> Answer:
+    """Return one page of the whole app, of the pages of its workers."""
+    found = [(_key(plan, row), row) for answer in answers for row in answer["rows"]]
+    ends = [key_of(answer["next"]) for answer in answers if answer["next"] is not None]
+    complete = all(answer["complete"] for answer in answers)
+    absent = in_all([answer["missing_partitions"] for answer in answers])
+    return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
+
+
+def local_rows(provider: Provider, plan: TablePlan, keys: Sequence[bytes], query: Query) -> Answer:
+    """Return the rows of the first of these keys that this worker has, most likely partition first; blocking."""
+    absent = missing(provider, [plan.name])
+    guess = provider.guess(plan.name, keys[0])
+    for partition, reader in sorted(_readers(provider, plan.name), key=lambda item: item[0] != guess):
+        try:
+            rows = next(filter(None, (reader.get(key, query.from_, query.to) for key in keys)), None)
+        except StoreError:
+            absent.append(name_of(plan.name, partition))
+            continue
+        if rows:
+            return _rows_answer(plan, [shown(plan, row) for row in rows], provider.worker, partition, absent)
+    return _rows_answer(plan, [], provider.worker, None, absent)
+
+
+def as_csv(plan: TablePlan, rows: Iterable[Shown]) -> str:
+    """Return rows as CSV (RFC 4180) with a heading: key fields, `start`, `end`, `closed`, columns.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    columns = [aggregate.name for aggregate in plan.aggregates]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([_cell(name) for name in (*plan.key, "start", "end", "closed", *columns)])
+    for row in rows:
+        window = (row["start"], row["end"], row["closed"])
+        writer.writerow([_cell(each) for each in (*row["key"].values(), *window, *map(row["values"].get, columns))])
+    return out.getvalue()
+
+
+def _readers(provider: Provider, table: str) -> Iterator[tuple[int, Reader]]:
+    for partition, (reader, _) in sorted(provider.partitions(table).items(), key=lambda item: item[0]):
+        if reader is not None:
+            yield partition, reader
+
+
+def _rows(reader: Reader, latest: Row, query: Query) -> list[Row]:
+    if query.from_ is None and query.to is None:
+        return [latest]
+    return reader.get(latest.key, query.from_, query.to)
+
+
+def _key(plan: TablePlan, row: Shown) -> bytes:
+    return key_bytes([row["key"][name] for name in plan.key])
+
+
+def _page(plan: TablePlan, found: list[tuple[bytes, Shown]], ends: list[bytes], query: Query) -> Answer:
+    """Return the rows of the first keys. A source that ended early says nothing of the keys behind its end."""
+    bound = min(ends, default=None)
+    sound = sorted((each for each in found if bound is None or each[0] <= bound), key=lambda each: each[0])
+    rows: list[Shown] = []
+    last = None
+    for count, (key, group) in enumerate(groupby(sound, key=lambda each: each[0])):
+        if count == query.limit or len(rows) >= MOST_ROWS:
+            bound = last
+            break
+        last = key
+        rows += [row for _, row in group]
+    return {"table": plan.name, "rows": rows, "next": None if bound is None else cursor(bound)}
+
+
+def _rows_answer(
+    plan: TablePlan, rows: list[Shown], worker: str, partition: int | None, absent: list[str]
+) -> Answer:  # fmt: skip
+    return {"table": plan.name, "rows": rows, "worker": worker, "partition": partition, "missing_partitions": absent}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
