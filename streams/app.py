@@ -168,7 +168,7 @@ class App(faust.App):
         """What runs the declared streams in this worker."""
         if self._runtime is None:
             directory = Path(self.conf.datadir) / "cells"
-            self._runtime = Runtime(self, self.plan, self._kafka_settings.aiokafka(), directory)
+            self._runtime = Runtime(self, self.plan, self._kafka_settings, directory)
         return self._runtime
 
     @property

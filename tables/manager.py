@@ -35,3 +35,9 @@ class CellTableManager(TableManager):
         if self._recovery is None:
             self._recovery = StockRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
+
+    async def on_start(self) -> None:
+        """Start without Faust's pause of a second: all tables are declared before the app starts."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import faust
-from faust.stores.base import Store
-from faust.types import TP, EventT, TopicT
+from faust.stores import memory
+from faust.types import EventT, TopicT
 
 from tables.spec import Table
 
 
-class CellStore(Store):
+class CellStore(memory.Store[Any, Any]):
     """What Faust sees as the table's store: it holds nothing itself, the partitions' stores do.
 
-    Faust's own recovery is told that there is nothing to recover (`tables.recovery` restores the partitions), and
-    nobody can write a single key through it.
+    Faust's own recovery finds nothing to recover (`tables.recovery` restores the partitions), and nobody can write a
+    single key through it.
     """
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """Return None: the offset stands in the partition's own store."""
-        del tp
-        return None
-
-    def set_persisted_offset(self, tp: TP, offset: int) -> None:
-        """Ignore Faust's idea of the offset: it is written with the cells, in the same atomic write."""
-
-    async def need_active_standby_for(self, tp: TP) -> bool:
-        """Return False: Faust runs no standbys for cells."""
-        del tp
-        return False
-
     def apply_changelog_batch(
-        self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+        self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
         """Refuse single changelog records.
 
@@ -41,25 +28,6 @@ class CellStore(Store):
             TypeError: always; `tables.recovery` reads whole record batches.
         """
         raise TypeError(f"the changelog of {self.table_name} is restored by tables.recovery, not by single records")
-
-    def reset_state(self) -> None:
-        """Do nothing: there is no state here."""
-
-    async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
-    ) -> None:
-        """Do nothing: the runtime opens and closes the partitions' stores."""
-
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Do nothing: nothing was recovered here."""
-
-    def __getitem__(self, key: Any) -> Any:
-        """Refuse: rows are read through the views.
-
-        Raises:
-            KeyError: always.
-        """
-        raise KeyError(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Refuse single writes.
@@ -69,29 +37,9 @@ class CellStore(Store):
         """
         raise TypeError(f"rows of {self.table_name} come from its stream; they cannot be set one by one")
 
-    def __delitem__(self, key: Any) -> None:
-        """Refuse single deletes.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"rows of {self.table_name} expire by its `keep`; they cannot be deleted one by one")
-
-    def __iter__(self) -> Iterator[Any]:
-        """Return an empty iterator."""
-        return iter(())
-
-    def __len__(self) -> int:
-        """Return 0."""
-        return 0
-
     def __hash__(self) -> int:
         """Return the identity hash: a service is itself."""
         return object.__hash__(self)
-
-    def __bool__(self) -> bool:
-        """Return True: the store exists though it is empty for Faust."""
-        return True
 
 
 class CellTable(faust.Table[Any, Any]):

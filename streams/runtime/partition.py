@@ -14,7 +14,8 @@ from faust.types import TP
 
 from streams.engine import StreamEngine
 from streams.runtime.table import TablePartition
-from streams.transport.produce import Fenced, WriteFailed
+from streams.transport.errors import Fenced, TransportError
+from tables.store import StoreError
 
 if TYPE_CHECKING:
     from streams.effects import Records, Write
@@ -54,10 +55,12 @@ class InputPartition:
         self.tp = TP(plan.stream.topic, partition)
         self.origin = f"{plan.stream.topic}-{partition}"
         self.engine = StreamEngine(plan, partition)
+        self.engine.stats = runtime.stream_stats[plan.name]
         self.tables = [TablePartition(runtime, table, partition) for table in plan.tables]
         self.state = State.CLOSED
         self.reason = "not started"
         self.position = 0
+        self.committed_at = time.time()
         self._next = -1
         self._inbox: deque[Records] = deque()
         self._work = asyncio.Event()
@@ -123,10 +126,9 @@ class InputPartition:
                 self.runtime.changed()
                 await self._process()
             except Fenced as error:
-                self.state, self.reason = State.FENCED, str(error)
-                log.warning("%s: another worker took over: %s", self.origin, error)
-                self._forget()
-            except WriteFailed as error:
+                self._fenced(error)
+                await asyncio.sleep(self.runtime.fenced_pause)
+            except (TransportError, StoreError) as error:
                 self._fail(error)
             except asyncio.CancelledError:
                 if not self._between.is_set():
@@ -137,8 +139,15 @@ class InputPartition:
                 log.exception("%s: stopped and will be restored", self.origin)
             await asyncio.sleep(attempt)
 
+    def _fenced(self, error: Exception) -> None:
+        """Leave the partition to whoever took it; only the group can say that it is ours all the same."""
+        self.state, self.reason = State.FENCED, str(error)
+        log.warning("%s: another worker took over: %s", self.origin, error)
+        self._forget()
+
     def _fail(self, error: Exception) -> None:
         self.state, self.reason = State.FAILED, f"{type(error).__name__}: {error}"
+        self.runtime.stats.failures += 1
         log.error("%s: %s; it will be restored", self.origin, self.reason)
         self._forget()
 
@@ -155,7 +164,7 @@ class InputPartition:
         committed = await consumer.committed(self.tp)
         restored = await asyncio.gather(*(table.open() for table in self.tables))
         begin = await consumer.beginning(self.tp)
-        start = self._start(committed, begin)
+        start = self._start(committed, begin, await self.runtime.first_offset(self.tp, begin))
         for table, anew in zip(self.tables, restored, strict=True):
             if self.origin not in table.engine.progress.origins:
                 await self._drive(table, table.engine.start(self.origin, start - 1))
@@ -165,7 +174,7 @@ class InputPartition:
         self._heard = time.monotonic()
         await consumer.start_at(self.tp, start)
 
-    def _start(self, committed: int | None, begin: int) -> int:
+    def _start(self, committed: int | None, begin: int, first: int) -> int:
         """DESIGN section 5, rule 6: the least progress of the tables; the commit only where none has any."""
         known = [table.engine.progress.origins.get(self.origin) for table in self.tables]
         have = [origin.z + 1 for origin in known if origin is not None]
@@ -176,7 +185,7 @@ class InputPartition:
                     "If the table is not new, its state was lost; `streams reset` counts again from the beginning",
                     self.origin, committed, table.plan.table.name,
                 )
-        start = min(have) if have else committed if committed is not None else self.runtime.first_offset(self.tp, begin)
+        start = min(have) if have else first if committed is None else committed
         if start < begin:
             log.error(
                 "%s: offsets %d to %d were deleted from the topic before they were read; reading goes on at %d",
@@ -208,8 +217,9 @@ class InputPartition:
         began = time.perf_counter()
         batch, dead = self.engine.decode(records)
         await asyncio.sleep(0)
-        sends = [self.runtime.send(dead)] if dead else []
-        await asyncio.gather(*sends, *(self._drive(table, table.engine.fold(batch)) for table in self.tables))
+        if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
+            await self.runtime.send(dead)
+        await asyncio.gather(*(self._drive(table, table.engine.fold(batch)) for table in self.tables))
         self.position = records.hi
         self.runtime.consumer.release(self.tp, records.hi)
         self._heard = time.monotonic()
@@ -218,6 +228,7 @@ class InputPartition:
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
         idle = self.plan.stream.idle
+        await asyncio.gather(*(table.renew() for table in self.tables))
         if idle is None or not self.silent():
             return
         silence = int((time.monotonic() - self._heard) * 1000)

@@ -10,7 +10,7 @@ from mode import Service
 
 from streams.transport import topics
 from streams.transport.client import Client
-from streams.transport.errors import TransportError
+from streams.transport.errors import TopicMissing, TransportError
 
 if TYPE_CHECKING:
     from streams.plan import Plan
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 RETRY = 2.0
 """Seconds between two looks for what is missing."""
+OUTPUT_BATCH = 8 << 20
+"""`max.message.bytes` of the output topics that we create: a dead letter is as large as the record it holds."""
 
 
 class Preflight(Service):
@@ -81,8 +83,9 @@ class Preflight(Service):
         """Create a topic that we only produce to; one that exists may have any number of partitions."""
         try:
             await topics.partitions(client, topic)
-        except topics.TopicMissing:
-            await topics.ensure(client, topic, count, self._with_copies({}), self.settings.replication_factor)
+        except TopicMissing:
+            config = self._with_copies({"max.message.bytes": str(OUTPUT_BATCH)})
+            await topics.ensure(client, topic, count, config, self.settings.replication_factor)
 
 
 def outputs(plan: Plan) -> Iterator[str]:

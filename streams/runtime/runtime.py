@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from streams.engine_limits import Limits
+from streams.effects import Limits
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.stats import WorkerStats
+from streams.stats import StreamStats, TableStats
 from streams.transport.client import Client
-from streams.transport.produce import EventProducer, FencedWriter
+from streams.transport.events import EventProducer
+from streams.transport.produce import FencedWriter
 
 if TYPE_CHECKING:
     from streams.effects import Event
     from streams.plan import Plan, TablePlan
+    from streams.settings import KafkaSettings
     from streams.transport.consumer import BatchConsumer
 
 log = logging.getLogger(__name__)
@@ -33,7 +36,7 @@ class Runtime:
     Args:
         app: the Faust app.
         plan: of the declaration.
-        kafka: keyword arguments of an aiokafka client.
+        settings: of Kafka.
         directory: where the local stores lie.
     """
 
@@ -42,9 +45,13 @@ class Runtime:
     answer_timeout = 5.0
     """Seconds after which a fetch that was not answered means that the broker is away, not that the input is silent."""
 
-    def __init__(self, app: Any, plan: Plan, kafka: dict[str, Any], directory: Path) -> None:
-        self.app, self.plan, self.kafka, self.directory = app, plan, kafka, directory
+    def __init__(self, app: Any, plan: Plan, settings: KafkaSettings, directory: Path) -> None:
+        self.app, self.plan, self.settings, self.directory = app, plan, settings, directory
+        self.kafka = settings.aiokafka()
+        self.fenced_pause = 2 * settings.session_timeout_ms / 1000
         self.stats = WorkerStats()
+        self.stream_stats = {name: StreamStats() for name in plan.streams}
+        self.table_stats = {name: TableStats() for name in plan.tables}
         self.partitions: dict[TP, InputPartition] = {}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
         self.waiting_for = "the broker"
@@ -62,8 +69,7 @@ class Runtime:
     async def start(self, client: Client) -> None:
         """Begin to produce through a connected client."""
         self._client = client
-        self._events = EventProducer(self.kafka)
-        await self._events.start()
+        self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
         self.consumer.drained = self.drained
         self.waiting_for = ""
@@ -73,8 +79,6 @@ class Runtime:
         await self.drained()
         await asyncio.gather(*(partition.close() for partition in self.partitions.values()), *self._closing)
         self.partitions.clear()
-        if self._events is not None:
-            await self._events.stop()
         if self._client is not None:
             await self._client.stop()
 
@@ -84,7 +88,12 @@ class Runtime:
         """Return a fenced writer for one changelog partition."""
         if self._client is None:
             raise RuntimeError("the runtime was not started")
-        return FencedWriter(self._client, table.changelog, partition, f"{self.plan.declaration.app}-{table.table.name}-{partition}")
+        name = f"{self.plan.declaration.app}-{table.name}-{partition}"
+        worker = str(self.app.conf.canonical_url)
+        packed = self.settings.compression_type
+        return FencedWriter(
+            self._client, table.changelog, partition, transactional_id=name, worker=worker, compression=packed
+        )
 
     async def send(self, events: list[Event]) -> None:
         """Produce events and wait until all are acknowledged."""
@@ -92,18 +101,23 @@ class Runtime:
             raise RuntimeError("the runtime was not started")
         await self._events.send(events)
 
-    def limits(self, writer: FencedWriter | None) -> Limits:
+    def limits(self, writer: FencedWriter) -> Limits:
         """Return the bounds of one write to this changelog."""
-        return Limits() if writer is None else Limits(bytes=writer.limit)
+        default = Limits()
+        return Limits(default.records, min(default.size, writer.limit * 3 // 4))
 
     def changed(self) -> None:
         """Tell the consumer's thread that other partitions are wanted."""
         self.consumer._thread.nudge()
 
-    def first_offset(self, tp: TP, begin: int, end: int | None) -> int:
+    async def first_offset(self, tp: TP, begin: int) -> int:
         """Return where a partition without commit and progress is read from, by `auto.offset.reset`."""
-        del tp
-        return begin if end is None else end
+        return begin if self.settings.auto_offset_reset == "earliest" else await self.consumer.end(tp)
+
+    def lag(self, partition: InputPartition) -> int | None:
+        """Return how many offsets of the input are not folded yet, None before the first fetch."""
+        highwater = self.consumer.highwater(partition.tp)
+        return None if highwater is None else max(0, highwater - partition.position)
 
     # what Faust says
 
@@ -141,5 +155,5 @@ class Runtime:
             return False, f"waiting for {self.waiting_for}"
         if not self.rebalanced:
             return False, "waiting to join the consumer group"
-        behind = [f"{p.origin}: {p.state.value} {p.reason}".strip() for p in self.partitions.values() if p.state is not State.RUNNING]
-        return not behind, "; ".join(behind)
+        behind = [each for each in self.partitions.values() if each.state is not State.RUNNING]
+        return not behind, "; ".join(f"{each.origin} is {each.state.value}: {each.reason}" for each in behind)

@@ -29,6 +29,8 @@ logger = get_logger(__name__)
 
 TAKE_TIMEOUT = 0.25
 """Seconds that one take waits for data before it looks again at what is wanted."""
+COMMIT_TIMEOUT = 5.0
+"""Seconds that a commit may take; a broker that is away must hold up neither a rebalance nor the end of the worker."""
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -68,15 +70,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         with fetcher._subscriptions.fetch_context():
             while True:
                 self._nudged.clear()
-                found = fetch.take(fetcher, {_aiokafka_tp(tp) for tp in wanted()}, max_bytes)
+                tps = {_aiokafka_tp(tp) for tp in wanted()}
+                found = fetch.take(fetcher, tps, max_bytes)
                 left = deadline - time.monotonic()
                 if found or left <= 0 or not self.consumer.flow_active:
                     return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
-                await self._wait(fetcher, left)
+                await self._wait(fetcher, left, tps)
 
-    async def _wait(self, fetcher: Any, timeout: float) -> None:
+    async def _wait(self, fetcher: Any, timeout: float, tps: set[aiokafka.TopicPartition]) -> None:
         waits = [
-            asyncio.ensure_future(fetch.wait(fetcher, timeout)),
+            asyncio.ensure_future(fetch.wait(fetcher, timeout, tps)),
             asyncio.ensure_future(self._nudged.wait()),
         ]
         try:
@@ -89,16 +92,11 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; a broker that is away must not end the worker: what was released is committed the next time."""
         consumer = self._ensure_consumer()
-        here = self.assignment()
         try:
-            await consumer.commit(
-                {
-                    _aiokafka_tp(tp): aiokafka.structs.OffsetAndMetadata(offset, "")
-                    for tp, offset in offsets.items()
-                    if tp in here
-                }
-            )
-        except KafkaError as error:
+            here = {_aiokafka_tp(tp): offset for tp, offset in offsets.items() if tp in self.assignment()}
+            done = consumer.commit({tp: aiokafka.structs.OffsetAndMetadata(offset, "") for tp, offset in here.items()})
+            await asyncio.wait_for(done, COMMIT_TIMEOUT)
+        except (KafkaError, TimeoutError) as error:
             logger.warning("commit did not succeed and is tried again: %s", error)
             return False
         return True
