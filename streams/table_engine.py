@@ -6,7 +6,7 @@ It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from streams.closing import Closer
@@ -55,6 +55,7 @@ class TableEngine:
         stats: what it counts.
         draft: the write that is being filled.
         ended: keys whose alerts ended since open rows were judged last.
+        on_change: is told each change of an alert, just before it happens.
     """
 
     def __init__(self, plan: TablePlan, partition: int, limits: Limits | None = None) -> None:
@@ -67,6 +68,7 @@ class TableEngine:
         self.emitter = Emitter(plan, self.cells.panes)
         self.draft = Draft()
         self.ended: set[bytes] = set()
+        self.on_change: Callable[[Change], object] = _ignore
         self._receiver = Receiver(plan, self.cells, self.stats)
         self._cutter = Cutter(self.cells, limits or Limits())
         self._closer = Closer(self)
@@ -186,6 +188,7 @@ class TableEngine:
         if isinstance(item, Event):
             self.draft.rows.append(item)
             return
+        self.on_change(item)
         item.rule.apply(item)
         self.draft.change(item)
         for status, _ in item.events:
@@ -245,3 +248,7 @@ class TableEngine:
     def alerts(self) -> list[AlertView]:
         """Return the live alerts, by rule and key."""
         return self.judge.views()
+
+
+def _ignore(change: Change) -> None:
+    del change

@@ -35,14 +35,18 @@ class Change:
     Args:
         key: table key.
         rule: the rule.
+        before: the alert as it was; None if there was none.
         after: the alert; None if there is none any more.
+        resolved_at: when the alert that was there was resolved, in ms; None if it was not.
         events: (status, event) that others are told.
         saved: whether the changelog gets to know; a pending alert's new value is for the views only.
     """
 
     key: bytes
     rule: Rule
+    before: Live | None
     after: Live | None
+    resolved_at: int | None
     events: tuple[tuple[str, Event], ...]
     saved: bool
 
@@ -205,18 +209,18 @@ class Rule:
     def _change(self, key: bytes, before: Live | None, after: Live | None, now: int) -> Change | None:
         if after == before:
             return None
-        events = []
         renamed = before is not None and after is not None and before.labels != after.labels
+        events, resolved_at = [], None
         if before is not None and before.fired_at is not None and (after is None or renamed):
-            ends_at = now if before.missed_at is None or renamed else self._ends_at(before, now)
-            events.append(("resolved", self.describe.event(key, before, ends_at)))
+            resolved_at = now if renamed else self._ends_at(before, now)
+            events.append(("resolved", self.describe.event(key, before, resolved_at)))
         if after is not None and after.fired_at is not None and (before is None or before.fired_at is None or renamed):
             events.append(("firing", self.describe.event(key, after)))
         saved = after is None or after.fired_at is not None or before is None or renamed
-        return Change(key, self, after, tuple(events), saved)
+        return Change(key, self, before, after, resolved_at, tuple(events), saved)
 
     def _ends_at(self, live: Live, now: int) -> int:
-        """Return when an alert ended that had been missing: at a step, or where time alone ends it, to the ms."""
+        """Return when an alert ended: at the step; without window, to the ms, where time alone ended it."""
         if self._panes.window is not None or live.missed_at is None:
             return now
         return min(now, live.missed_at + self._keep)

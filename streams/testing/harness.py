@@ -1,0 +1,203 @@
+"""The Harness: a whole app in one process, without broker, deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from streams.load import load
+from streams.plan import plan
+from streams.spec import Declaration
+from streams.testing.lane import Lane
+from streams.testing.murmur import partition_of
+from streams.testing.results import AlertState, Emitted, TableView, resolved
+from tables.durations import parse
+from tables.query import Reader
+
+Value = bytes | Mapping[str, Any] | None
+_PARTS = frozenset({"value", "key", "timestamp", "partition"})
+
+
+class _Input(NamedTuple):
+    """One record to feed, as `feed` takes it."""
+
+    value: Value
+    key: bytes | str | None = None
+    timestamp: int | None = None
+    partition: int = 0
+
+
+class Harness:
+    """Runs an app over what it is fed, with the worker's own engine, planner and codecs.
+
+    Topics that the app produces and reads itself are fed back at once. Time is the Harness's own clock, in ms; it moves
+    with `advance` and with the timestamps of records. An input in which it passes the stream's `idle` is silent.
+
+    Args:
+        app: a `streams.App`, a `Declaration`, or the path of a YAML file.
+        partitions: of every topic.
+        start: where the clock starts, in ms, or as a time zone aware datetime; None is the first record's timestamp.
+
+    Raises:
+        DeclarationError: the declaration has mistakes.
+    """
+
+    def __init__(self, app: Any, partitions: int = 1, start: int | datetime | None = None) -> None:
+        """Plan the app and open every partition, empty."""
+        self.declaration = _declaration(app)
+        self.plan = plan(self.declaration)
+        self.partitions = partitions
+        self._clock = round(start.timestamp() * 1000) if isinstance(start, datetime) else start
+        self._emitted: dict[str, list[Emitted]] = {}
+        self._resolved: list[AlertState] = []
+        self._lanes = [
+            Lane(stream, partition) for stream in self.plan.streams.values() for partition in range(partitions)
+        ]
+        for lane in self._lanes:
+            for table in lane.tables:
+                table.engine.on_change = self._note
+        self._backlog: list[tuple[str, int, _Input]] = []
+
+    @property
+    def clock(self) -> int:
+        """The time, in ms; 0 before it has started."""
+        return self._clock or 0
+
+    # input
+
+    def feed(
+        self,
+        topic: str,
+        value: Value,
+        key: bytes | str | None = None,
+        timestamp: int | None = None,
+        partition: int = 0,
+    ) -> None:
+        """Fold one record as one batch.
+
+        Args:
+            topic: that a stream of the app reads.
+            value: bytes, or fields that the stream's codec encodes; None is a tombstone.
+            key: record key.
+            timestamp: the record's Kafka timestamp in ms; None is its event time if the stream has `time`, else the
+                clock.
+            partition: of the topic.
+
+        Raises:
+            ValueError: no stream reads the topic, or it has no such partition.
+        """
+        self._feed(topic, [_Input(value, key, timestamp, partition)])
+
+    def feed_many(self, topic: str, records: Iterable[Any]) -> None:
+        """Fold several records as one batch (for each partition).
+
+        Args:
+            topic: as in `feed`.
+            records: each a value, or a mapping with `value` and any of `key`, `timestamp`, `partition` as `feed` takes
+                them.
+
+        Raises:
+            ValueError: as in `feed`.
+        """
+        self._feed(topic, [_input(record) for record in records])
+
+    def advance(self, by: str | int) -> None:
+        """Move the clock, by a duration such as `30s` or by ms. Silent inputs close what their watermark passes."""
+        self._move(self.clock + (parse(by) if isinstance(by, str) else by), ())
+        self._settle()
+
+    def _feed(self, topic: str, records: Sequence[_Input]) -> None:
+        lanes = [lane for lane in self._lanes if lane.topic == topic]
+        if not lanes:
+            known = ", ".join(sorted({lane.topic for lane in self._lanes}))
+            raise ValueError(f"no stream reads topic {topic!r}; there are {known}")
+        for partition in sorted({record.partition for record in records}):
+            if not 0 <= partition < self.partitions:
+                raise ValueError(f"topic {topic!r} has partitions 0 to {self.partitions - 1}, not {partition}")
+            self._batch(topic, partition, [record for record in records if record.partition == partition])
+        self._settle()
+
+    def _batch(self, topic: str, partition: int, records: Sequence[_Input]) -> None:
+        lanes = [lane for lane in self._lanes if (lane.topic, lane.partition) == (topic, partition)]
+        values = [lanes[0].encode(record.value) for record in records]
+        keys = [record.key.encode() if isinstance(record.key, str) else record.key for record in records]
+        given = [record.timestamp for record in records]
+        times = lanes[0].timestamps(values, keys, given, self._clock)
+        self._move(max(times, default=self.clock), lanes)
+        for lane in lanes:
+            self._emit(lane.feed(values, keys, times, self.clock))
+
+    def _settle(self) -> None:
+        """Feed back what the app produced for itself, each record as its own batch, until nothing is left."""
+        while self._backlog:
+            topic, partition, record = self._backlog.pop(0)
+            self._batch(topic, partition, [record])
+
+    def _move(self, clock: int, hearing: Sequence[Lane]) -> None:
+        """Move the clock forward; inputs that hear something now are not silent."""
+        self._clock = max(clock, clock if self._clock is None else self._clock)
+        for lane in self._lanes:
+            if lane not in hearing:
+                self._emit(lane.silence(self._clock))
+
+    def _emit(self, events: Iterable[Any]) -> None:
+        for event in events:
+            partition = partition_of(event.key, self.partitions) if event.partition is None else event.partition
+            self._emitted.setdefault(event.topic, []).append(Emitted.of(event, self.clock, partition))
+            if any(lane.topic == event.topic for lane in self._lanes):
+                record = _Input(event.value, event.key, self.clock, partition)
+                self._backlog.append((event.topic, partition, record))
+
+    def _note(self, change: Any) -> None:
+        state = resolved(change)
+        if state is not None:
+            self._resolved.append(state)
+
+    # output
+
+    def emitted(self, topic: str) -> list[Emitted]:
+        """Return all that was produced to a topic, in order."""
+        return list(self._emitted.get(topic, ()))
+
+    def table(self, name: str) -> TableView:
+        """Return a view of a table's rows.
+
+        Raises:
+            ValueError: there is no such table.
+        """
+        tables = [table for lane in self._lanes for table in lane.tables if table.engine.plan.name == name]
+        if not tables:
+            raise ValueError(f"there is no table {name!r}; there are {', '.join(sorted(self.plan.tables))}")
+        declared = tables[0].engine.plan.table
+        return TableView(declared, [Reader(declared, table.store) for table in tables])
+
+    def alerts(self) -> list[AlertState]:
+        """Return every alert that is pending or firing, or was resolved, by name, labels and time."""
+        live = [
+            AlertState(each.name, each.labels, each.annotations, each.state, each.active_at, each.fired_at)
+            for lane in self._lanes
+            for table in lane.tables
+            for each in table.engine.alerts()
+        ]
+        return sorted(
+            self._resolved + live, key=lambda alert: (alert.name, sorted(alert.labels.items()), alert.active_at)
+        )
+
+
+def _declaration(app: Any) -> Declaration:
+    if isinstance(app, Declaration):
+        return app
+    if isinstance(app, str | Path):
+        return load(app)
+    declared: Declaration = app.declaration
+    return declared
+
+
+def _input(record: Any) -> _Input:
+    """Return a record of `feed_many`: a mapping with `value` and nothing but names of `feed`, or a value."""
+    whole = isinstance(record, Mapping) and "value" in record and record.keys() <= _PARTS
+    if whole and isinstance(record["value"], bytes | Mapping | None):
+        return _Input(**record)
+    return _Input(record)

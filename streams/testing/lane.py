@@ -1,0 +1,114 @@
+"""One input partition of one stream in a Harness: its engine, its tables, their stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streams.effects import Event, Records, Write
+from streams.engine import StreamEngine
+from streams.event_time import event_time
+from streams.table_engine import TableEngine
+from tables.records import NEVER
+from tables.store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.planned import StreamPlan
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTable:
+    """One partition of one table: its engine, and the store that the engine reads."""
+
+    engine: TableEngine
+    store: MemoryStore
+
+    def drive(self, writes: Iterable[Write]) -> Iterator[Event]:
+        """Carry out writes as a driver does, and yield their events in order."""
+        for write in writes:
+            yield from write.letters
+            yield from write.events
+            self.store.write(write.records, None)
+
+
+class Lane:
+    """One input partition of one stream.
+
+    Args:
+        plan: of the stream.
+        partition: its number.
+    """
+
+    def __init__(self, plan: StreamPlan, partition: int) -> None:
+        """Open its tables, empty."""
+        self.topic, self.partition = plan.stream.topic, partition
+        self._plan = plan
+        self._engine = StreamEngine(plan, partition)
+        self._decoder = plan.codec.compile(plan.fields)
+        self._next = 0
+        self._heard: int | None = None
+        self._silent_from: dict[str, int] = {}
+        self.tables = [self._open(TableEngine(table, partition)) for table in plan.tables]
+
+    def _open(self, engine: TableEngine) -> LaneTable:
+        table = LaneTable(engine, MemoryStore())
+        engine.load(table.store)
+        list(table.drive(engine.start(self._engine.origin, -1)))
+        list(table.drive(engine.resume()))
+        return table
+
+    def encode(self, value: bytes | Mapping[str, Any] | None) -> bytes | None:
+        """Return the bytes of a value; fields are encoded by the stream's codec."""
+        return self._plan.codec.encode(value) if isinstance(value, Mapping) else value
+
+    def timestamps(
+        self,
+        values: Sequence[bytes | None],
+        keys: Sequence[bytes | None],
+        given: Sequence[int | None],
+        clock: int | None,
+    ) -> list[int]:
+        """Return the records' Kafka timestamps: as given, else their event time, else the clock."""
+        field, known = self._plan.stream.time, [clock or 0 if time is None else time for time in given]
+        if field is None or None not in given:
+            return known
+        decoded = self._decoder.decode(values, keys)
+        rows = np.arange(len(values)) if decoded.good is None else decoded.good
+        unknown = np.full(len(rows), -1)
+        times, wrong = event_time(decoded.columns[field.field], field.unit, unknown, None)
+        bad = {index for index, _, _ in wrong}
+        for at, (row, time) in enumerate(zip(rows.tolist(), times.tolist(), strict=True)):
+            if given[row] is None and at not in bad:
+                known[row] = time
+        return known
+
+    def feed(
+        self, values: list[bytes | None], keys: list[bytes | None], times: list[int], clock: int
+    ) -> Iterator[Event]:
+        """Fold one batch and yield what is produced."""
+        lo, n = self._next, len(values)
+        self._next, self._heard = lo + n, clock
+        self._silent_from.clear()
+        stamps = np.array(times, np.int64)
+        batch, dead = self._engine.decode(Records(lo, lo + n, np.arange(lo, lo + n), stamps, values, keys))
+        yield from dead
+        for table in self.tables:
+            yield from table.drive(table.engine.fold(batch))
+
+    def silence(self, clock: int) -> Iterator[Event]:
+        """Advance the watermarks if nothing was heard for the stream's `idle`, and yield what is produced."""
+        idle = self._plan.stream.idle
+        if idle is None or self._heard is None or clock - self._heard < idle:
+            return
+        for table in self.tables:
+            name, reached = table.engine.plan.name, table.engine.progress.watermark
+            began = self._silent_from.setdefault(name, reached)
+            closing = table.engine.next_close()
+            watermark = began + clock - self._heard
+            if reached > NEVER and closing is not None and closing <= watermark:
+                yield from table.drive(table.engine.tick(watermark))
