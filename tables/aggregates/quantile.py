@@ -152,16 +152,25 @@ def add_counts(buckets: RaggedColumn, rows: Rows, keys: Ints, counts: Ints) -> N
     entries, lengths = buckets.gather(rows)
     known = _keys(entries, lengths)
     at = np.searchsorted(known, keys)
-    hit = known[np.minimum(at, len(known) - 1)] == keys if len(known) else np.zeros(len(keys), bool)
-    entries = entries.copy()
-    entries[at[hit]] += counts[hit]
-    new = keys[~hit]
-    if len(new):
-        entries = np.insert(entries, at[~hit], ((new & _ORDINAL) << _COUNT_BITS) | counts[~hit])
-        lengths = lengths + np.bincount(new >> _ORDINAL_BITS, minlength=len(rows))
-        if lengths.max() > MAX_BUCKETS:
-            entries, lengths = _collapse(entries, lengths)
+    new = known[np.minimum(at, len(known) - 1)] != keys if len(known) else np.ones(len(keys), bool)
+    at += np.cumsum(new) - new
+    added = keys[new]
+    entries = _insert(entries, at[new], (added & _ORDINAL) << _COUNT_BITS)
+    entries[at] += counts
+    lengths = lengths + np.bincount(added >> _ORDINAL_BITS, minlength=len(rows))
+    if lengths.max() > MAX_BUCKETS:
+        entries, lengths = _collapse(entries, lengths)
     buckets.replace(rows, entries, lengths)
+
+
+def _insert(entries: Ints, at: Ints, added: Ints) -> Ints:
+    """Return the entries with others between them, which are at positions `at` (sorted, unique) of the result."""
+    grown = np.empty(len(entries) + len(added), np.int64)
+    old = np.ones(len(grown), bool)
+    old[at] = False
+    grown[old] = entries
+    grown[at] = added
+    return grown
 
 
 def _keys(entries: Ints, lengths: Ints) -> Ints:

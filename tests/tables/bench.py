@@ -49,8 +49,8 @@ class Bench:
         return self
 
     def _batch(self, events: Sequence[Event]) -> None:
-        """Fold one batch; its touched rows are in the order in which they are met."""
-        cells = list(dict.fromkeys(event.cell for event in events))
+        """Fold one batch; its rows are in the order in which they are met, and cell 0 is among them, met or not."""
+        cells = list(dict.fromkeys([*(event.cell for event in events), 0]))
         index = np.array([cells.index(event.cell) for event in events], np.intp)
         times = np.array([event.time for event in events], np.int64)
         offsets = np.array([event.offset for event in events], np.int64)
