@@ -77,11 +77,6 @@ class Cells:
         return self._pending_bytes
 
     @property
-    def pending_bytes(self) -> int:
-        """How many bytes the records of the dirty cells take at most."""
-        return self._pending_bytes
-
-    @property
     def open_groups(self) -> int:
         """How many groups are in memory."""
         return len(self._map.groups)

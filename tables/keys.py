@@ -7,6 +7,7 @@ producers' record keys do not tell them apart either (inside an array they diffe
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ BAD = -1
 FULL = -2
 """Code of a row whose key would be one more than the table may have."""
 _INT64 = 1 << 63
+_NEW = -3
 _json = msgspec.json.Encoder().encode
 
 
@@ -138,9 +140,21 @@ class KeyCodes:
         if any(column.kind == "bool" for column in columns):
             return np.full(n, BAD, np.int64)
         values = [_hashable(column) for column in columns]
-        if len(values) == 1:
-            return np.fromiter(map(self._single.__getitem__, values[0]), np.int64, n)
-        return np.fromiter(map(self._several.__getitem__, zip(*values, strict=True)), np.int64, n)
+        if len(values) > 1:
+            return np.fromiter(map(self._several.__getitem__, zip(*values, strict=True)), np.int64, n)
+        codes = np.fromiter(map(self._single.get, values[0], repeat(_NEW)), np.int64, n)
+        new = np.flatnonzero(codes == _NEW)
+        if len(new):
+            codes[new] = self._learn_many([values[0][row] for row in new.tolist()])
+        return codes
+
+    def _learn_many(self, values: list[Any]) -> list[int]:
+        """Return the codes of values not seen lately; ASCII texts are learnt together, for that takes half the time."""
+        texts = {text: text.encode() for text in values if type(text) is str and text.isascii()}
+        unknown = list(dict.fromkeys([key for key in texts.values() if key not in self._codes]))
+        self._give(unknown[: max(0, self.limit - len(self))])
+        self._single.update({text: self._codes[key] for text, key in texts.items() if key in self._codes})
+        return list(map(self._single.__getitem__, values))
 
     def _learn_one(self, value: Any) -> int:
         return self._learn((value,))
@@ -158,27 +172,29 @@ class KeyCodes:
             return code
         if len(self._codes) >= self.limit:
             return FULL
-        return self._give(key)
+        return self._give([key])[0]
 
-    def restore(self, keys: Iterable[bytes]) -> Codes:
-        """Return the codes of keys that the table holds already; the limit does not count here."""
+    def restore(self, keys: Sequence[bytes]) -> Codes:
+        """Return the codes of distinct keys that the table holds already; the limit does not count here."""
         known = self._codes
-        found = [known[key] if key in known else self._give(key) for key in keys]
-        return np.array(found, np.int64)
+        new = self._give([key for key in keys if key not in known])
+        return np.array(new if len(new) == len(keys) else [known[key] for key in keys], np.int64)
 
-    def _give(self, key: bytes) -> int:
-        self._order = None
-        code = self._free.pop() if self._free else len(self._keys)
-        if code == len(self._keys):
-            self._keys.append(key)
-            if code == len(self._lengths):
-                self._lengths = np.concatenate((self._lengths, np.empty_like(self._lengths)))
-        else:
+    def _give(self, keys: list[bytes]) -> list[int]:
+        """Give codes to new, distinct keys: those that were taken back first."""
+        if not keys:
+            return []
+        reused = [self._free.pop() for _ in range(min(len(self._free), len(keys)))]
+        codes = [*reused, *range(self.size, self.size + len(keys) - len(reused))]
+        for code, key in zip(reused, keys, strict=False):
             self._keys[code] = key
-        self._codes[key] = code
-        self._lengths[code] = len(key)
-        self.longest = max(self.longest, len(key))
-        return code
+        self._keys += keys[len(reused) :]
+        self._codes.update(zip(keys, codes, strict=True))
+        if self.size > len(self._lengths):
+            self._lengths = np.resize(self._lengths, 2 * self.size)
+        self._lengths[codes] = lengths = list(map(len, keys))
+        self.longest, self._order = max(self.longest, *lengths), None
+        return codes
 
     def code(self, key: bytes) -> int | None:
         """Return the code of a key, None if it has none."""

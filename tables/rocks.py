@@ -71,14 +71,16 @@ class RocksStore:
         """Apply records and offset in one atomic write."""
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
-        grown, thinned = set(), set()
+        grown, thinned, last = set(), set(), b"\0"
         for key, value in records:
             if value is None:
                 delete(key)
                 thinned.add(key[:GROUP_BYTES])
-            else:
-                put(key, value)
-                grown.add(key[:GROUP_BYTES])
+                continue
+            put(key, value)
+            if not key.startswith(last):
+                last = key[:GROUP_BYTES]
+                grown.add(last)
         if offset is not None:
             put(_OFFSET, b"%d" % offset)
         put(_WRITTEN, b"%d" % int(self._clock() * 1000))
@@ -100,7 +102,7 @@ class RocksStore:
         start = max(prefix, start)
         while True:
             chunk = self._chunk(start, after_prefix(prefix), CHUNK)
-            yield from (item for item in chunk if not item[0].startswith(b"\0"))
+            yield from chunk if prefix else [item for item in chunk if not item[0].startswith(b"\0")]
             if len(chunk) < CHUNK:
                 return
             start = chunk[-1][0] + b"\0"
