@@ -165,11 +165,14 @@ def test_rows_do_not_touch_each_other(tree: Tree, data: list[dict[str, Any]], cu
 
 @settings(max_examples=200, deadline=None)
 @given(tree=st.one_of(number, text, condition), data=rows)
+@example(tree=("+", ("field", "m"), ("field", "n.m")), data=[{"m": 2**63 - 1, "n.m": 1}])
 def test_columns_are_well_formed(tree: Tree, data: list[dict[str, Any]]) -> None:
-    """A result has n rows in every array, a null mask only where something is null, and fillers where it is."""
+    """A result has n rows in every array, its kind's dtype, a null mask only if something is null, and fillers there."""
     result = compile_expression(show(tree)).evaluate(columns_of(data), len(data))
     arrays = [array for array in (result.values, result.null, result.ints, result.integer) if array is not None]
     assert {array.shape for array in arrays} == {(len(data),)}
+    dtypes = {"int": np.int64, "float": float, "mixed": float, "bool": bool}
+    assert result.values.dtype == dtypes.get(result.kind, object)
     assert (result.kind == "mixed") == (result.ints is not None) == (result.integer is not None)
     if result.null is not None:
         assert result.null.any()
