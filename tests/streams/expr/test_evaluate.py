@@ -167,7 +167,7 @@ def test_rows_do_not_touch_each_other(tree: Tree, data: list[dict[str, Any]], cu
 @given(tree=st.one_of(number, text, condition), data=rows)
 @example(tree=("+", ("field", "m"), ("field", "n.m")), data=[{"m": 2**63 - 1, "n.m": 1}])
 def test_columns_are_well_formed(tree: Tree, data: list[dict[str, Any]]) -> None:
-    """A result has n rows in every array, its kind's dtype, a null mask only if something is null, and fillers there."""
+    """A result has n rows in every array, its kind's dtype, a null mask only if one is null, and fillers there."""
     result = compile_expression(show(tree)).evaluate(columns_of(data), len(data))
     arrays = [array for array in (result.values, result.null, result.ints, result.integer) if array is not None]
     assert {array.shape for array in arrays} == {(len(data),)}
