@@ -54,7 +54,7 @@ def floats(fold: Fold) -> Part:
         TypeError: the column holds no numbers.
     """
     column = _numbers(fold)
-    values = column.values.astype(np.float64)
+    values = column.values.astype(np.float64, copy=False)
     if column.integer is not None and column.ints is not None:
         values = np.where(column.integer, column.ints, values)
     return _part(fold.index, values, present(column))
