@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.effects import Event, Write
-    from streams.rules.rule import Change, Rule
+    from streams.rules.rule import Change
     from streams.table_engine import TableEngine
     from tables.keys import Codes
 

@@ -58,10 +58,9 @@ class StreamEngine:
         bad = [(each.index, each.reason, each.message) for each in decoded.bad]
         time, columns = self._timed(records, decoded, rows, bad)
         if len(time) < len(rows):
-            kept = np.setdiff1d(rows, [index for index, _, _ in bad], assume_unique=True)
-            rows = kept
+            rows = np.setdiff1d(rows, [index for index, _, _ in bad], assume_unique=True)
         self.stats.records += len(records)
-        self.stats.bytes += sum(map(len, filter(None, records.values)))
+        self.stats.bytes += _size(records.values)
         return self._batch(records, rows, time, columns), self._letters(records, bad)
 
     def _timed(
@@ -114,3 +113,11 @@ class StreamEngine:
                 )
             )
         return letters
+
+
+def _size(values: list[bytes | None]) -> int:
+    """Return the bytes of all values."""
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type] # as good as never is one None
+    except TypeError:
+        return sum(map(len, filter(None, values)))

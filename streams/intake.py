@@ -15,9 +15,7 @@ from tables.keys import FULL
 
 if TYPE_CHECKING:
     from streams.effects import Batch, Event
-    from streams.planned import TablePlan
-    from streams.stats import TableStats
-    from tables.cells import Cells
+    from streams.table_engine import TableEngine
     from tables.columns import Column
     from tables.growth import Input
 
@@ -60,26 +58,25 @@ class Intake:
         return self._part(slice(0, at), int(self.running[at - 1])), self._part(slice(at, None), self.watermark)
 
     def _part(self, rows: slice, watermark: int) -> Intake:
-        inputs = {
+        inputs: dict[str, Input] = {
             name: (None if mask is None else mask[rows], None if column is None else column.take(rows))
             for name, (mask, column) in self.inputs.items()
         }
         arrays = (self.codes, self.pane, self.first, self.time, self.offset, self.running)
-        return Intake(watermark, *(array[rows] for array in arrays), inputs)
+        codes, pane, first, time, offset, running = (array[rows] for array in arrays)
+        return Intake(watermark, codes, pane, first, time, offset, running, inputs)
 
 
 class Receiver:
     """Prepares batches for one table partition.
 
     Args:
-        plan: of the table.
-        cells: of the table partition, for panes and key codes.
-        stats: where it counts.
+        engine: whose plan, cells and counters it uses.
     """
 
-    def __init__(self, plan: TablePlan, cells: Cells, stats: TableStats) -> None:
+    def __init__(self, engine: TableEngine) -> None:
         """Keep them."""
-        self._plan, self._cells, self._stats = plan, cells, stats
+        self._engine, self._plan, self._cells = engine, engine.plan, engine.cells
 
     def receive(self, batch: Batch, z: int, watermark: int, judged: int) -> Intake:
         """Return what of a batch is folded.
@@ -93,7 +90,7 @@ class Receiver:
         running, latest = _running(batch, z, watermark)
         rows = _after(batch.offset, z)
         n = len(batch.time)
-        self._stats.skipped += 0 if rows is None else n - len(rows)
+        self._engine.stats.skipped += 0 if rows is None else n - len(rows)
         columns, rows = self._columns(batch, rows)
         time, offset, running = (_take(array, rows) for array in (batch.time, batch.offset, running))
         where = np.arange(n) if rows is None else rows
@@ -108,7 +105,7 @@ class Receiver:
         if self._plan.where is None:
             return columns, rows
         kept = np.flatnonzero(self._plan.where.holds(columns, n))
-        self._stats.filtered += n - len(kept)
+        self._engine.stats.filtered += n - len(kept)
         if len(kept) == n:
             return columns, rows
         return {name: column.take(kept) for name, column in columns.items()}, kept if rows is None else rows[kept]
@@ -134,7 +131,7 @@ class Receiver:
             letters += self._refused(batch, rows, codes)
             kept = np.flatnonzero(codes >= 0)
             rows, pane, first, codes = rows.take(kept), pane[kept], first[kept], codes[kept]
-        self._stats.folded += len(codes)
+        self._engine.stats.folded += len(codes)
         inputs = self._inputs(rows.columns, len(codes))
         return Intake(latest, codes, pane, first, rows.time, rows.offset, rows.running, inputs, letters)
 
@@ -157,7 +154,7 @@ class Receiver:
         return inputs
 
     def _late(self, batch: Batch, rows: _Rows, late: Index) -> list[Event]:
-        self._stats.late += len(late)
+        self._engine.stats.late += len(late)
         topic = self._plan.late_topic
         if topic is None:
             return []
@@ -168,7 +165,7 @@ class Receiver:
         letters = []
         for row in np.flatnonzero(codes < 0).tolist():
             reason, message = self._why(rows, row, int(codes[row]))
-            self._stats.dead[reason] += 1
+            self._engine.stats.dead[reason] += 1
             letters.append(self._letter(batch, int(rows.where[row]), self._plan.dead_letters, reason, message))
         return letters
 
@@ -178,11 +175,11 @@ class Receiver:
             most = self._plan.table.max_keys
             return reasons.TOO_MANY_KEYS, f"table {name} has {most} keys in this partition; raise `max_keys` or expire"
         key = self._plan.key
-        values = {field: rows.columns[field].take(np.array([row])).tolist()[0] for field in key}
-        for field, value in values.items():
+        values = {part: rows.columns[part].take(np.array([row])).tolist()[0] for part in key}
+        for part, value in values.items():
             if value is None:
-                return reasons.NULL_KEY, f"key field {field} of table {name} is null"
-        shown = ", ".join(f"{field}={value!r:.100}" for field, value in values.items())
+                return reasons.NULL_KEY, f"key field {part} of table {name} is null"
+        shown = ", ".join(f"{part}={value!r:.100}" for part, value in values.items())
         return reasons.WRONG_TYPE, f"{shown} cannot be a key of table {name}: it is made of texts and finite numbers"
 
     def _letter(self, batch: Batch, row: int, to: str, reason: str, message: str) -> Event:
@@ -190,9 +187,7 @@ class Receiver:
             raise ValueError(f"a batch of {batch.origin} came without the records that it was decoded from")
         topic, _, partition = batch.origin.rpartition("-")
         index = int(batch.rows[row])
-        return letter(
-            batch.source, index, to=to, topic=topic, partition=int(partition), reason=reason, message=message
-        )
+        return letter(batch.source, index, to=to, topic=topic, partition=int(partition), reason=reason, message=message)
 
 
 @dataclass(slots=True)

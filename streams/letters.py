@@ -18,7 +18,7 @@ LATE = "late"
 """The reason code of a row that was late for all its windows, in the late topic."""
 
 
-def letter(
+def letter(  # noqa: PLR0913 - a letter says this much
     records: Records, index: int, *, to: str, topic: str, partition: int, reason: str, message: str
 ) -> Event:
     """Return the event that carries one fetched record on, with its original key and value bytes.

@@ -69,7 +69,7 @@ class TableEngine:
         self.draft = Draft()
         self.ended: set[bytes] = set()
         self.on_change: Callable[[Change], object] = _ignore
-        self._receiver = Receiver(plan, self.cells, self.stats)
+        self._receiver = Receiver(self)
         self._cutter = Cutter(self.cells, limits or Limits())
         self._closer = Closer(self)
         self._store: Store | None = None
@@ -222,7 +222,8 @@ class TableEngine:
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.writes += 1
         self.stats.records += len(records)
-        self.stats.bytes += sum(len(key) + len(value or b"") for key, value in records)
+        keys, values = zip(*records, strict=True)
+        self.stats.bytes += sum(map(len, keys)) + sum(map(len, filter(None, values)))
         self.stats.rows += len(rows)
         return Write(progress.n, records, [event for event, _ in draft.owed] + rows, draft.letters)
 

@@ -50,9 +50,7 @@ class Descriptions:
     def annotations(self, key: bytes, live: Live) -> dict[str, str]:
         """Return the annotations over the row that held last."""
         columns = {**self._fields(key), **live.values}
-        return {
-            name: each.render(live.labels, live.value, columns) for name, each in self._plan.annotations.items()
-        }
+        return {name: each.render(live.labels, live.value, columns) for name, each in self._plan.annotations.items()}
 
     def event(self, key: bytes, live: Live, ends_at: int | None = None) -> Event:
         """Return the event that the alert fires, or (with `ends_at`, ms) was resolved."""

@@ -48,7 +48,7 @@ def window_of(panes: Panes, window: int) -> dict[str, int] | None:
     return {"start": panes.start(window), "end": panes.end(window)}
 
 
-def alert_event(
+def alert_event(  # noqa: PLR0913 - an event says this much
     live: Live,
     annotations: Mapping[str, str],
     *,

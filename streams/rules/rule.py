@@ -159,9 +159,7 @@ class Rule:
         if live is None or live.labels != labels:
             live = Live(hit.begins, labels, hit.values, hit.value, hit.window)
         else:
-            live = msgspec.structs.replace(
-                live, values=hit.values, value=hit.value, window=hit.window, missed_at=None
-            )
+            live = msgspec.structs.replace(live, values=hit.values, value=hit.value, window=hit.window, missed_at=None)
         # A window fires as from its closing step; an open one as from its start, once it was active long enough.
         fires_at = max(hit.begins, live.active_at + self._hold) if self._eager else now
         return matured(live, now, self._hold, fires_at)

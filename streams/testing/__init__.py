@@ -1,9 +1,10 @@
 """Test a declaration without a broker: the worker's own engine, planner and codecs, with the clock under control.
 
-    harness = Harness("ops.yaml")
-    harness.feed("web.access", {"host": "a", "status": 500, "ts": 1_700_000_000})
-    harness.advance("10m")
-    harness.alerts()
+Example:
+    >>> harness = Harness("ops.yaml")
+    >>> harness.feed("web.access", {"host": "a", "status": 500, "ts": 1_700_000_000})
+    >>> harness.advance("10m")
+    >>> harness.alerts()
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class TableView:
 
     def _shown(self, key: bytes) -> Key:
         values = key_values(key, len(self.table.key))
-        return values if len(values) > 1 else values[0]  # type: ignore[no-any-return] # text or number
+        return values if len(values) > 1 else values[0]
 
 
 def resolved(change: Change) -> AlertState | None:
