@@ -88,17 +88,18 @@ STREAM = Section(
     "a stream",
     (
         Key("topic", TOPIC, "The Kafka topic to read."),
-        Key("codec", TEXT, "The format of its record values: json, nginx, combined, raw.", "json"),
+        Key("codec", TEXT, "The format of its record values: json, nginx (combined access logs) or raw.", "json"),
         Key("time", Either(FIELD, TIME, lambda name: TimeField(field=name), TimeField),
             "The field that holds event time: RFC 3339 text, the codec's own format, or a number whose unit its size "
             "tells. Without it, event time is the record's Kafka timestamp.", "the Kafka timestamp"),
         Key("key", Names(FIELD), "The field, or fields, that the producers use as record key; they may be derived.",
             "unknown"),
         Key("where", EXPRESSION, "Records that do not hold it are dropped before any table.", "all"),
-        Key("derive", DERIVE, "Further fields, each an expression over the fields and over those derived above it.", "none"),
+        Key("derive", DERIVE, "Further fields, each an expression over the fields and over those derived above it.",
+            "none"),
         Key("idle", Duration(never=True), "Silence after which an input partition holds no window open.", "1m"),
-        Key("max_ahead", Duration(), "How far event time may be ahead of the record's Kafka timestamp; a record that is "
-            "further ahead goes to the dead letters.", "1h"),
+        Key("max_ahead", Duration(), "How far event time may be ahead of the record's Kafka timestamp; a record "
+            "that is further ahead goes to the dead letters.", "1h"),
     ),
     Stream,
     named=True,

@@ -53,9 +53,9 @@ def loads(text: str, file: str = "<text>") -> Declaration:
 
 def from_node(node: Node, report: Report) -> Declaration:
     """Return the declaration of a node as far as it can be made; `report` has its mistakes."""
-    declaration: Declaration = FILE.read(node, (), report)
-    if declaration is BROKEN:
+    made = FILE.read(node, (), report)
+    if made is BROKEN:
         report.stop()
-    findings = check(declaration, report.broken)
-    report.problems += [located(each, report.nodes) for each in findings]
+    declaration: Declaration = made
+    report.problems += [located(each, report.nodes) for each in check(declaration, report.broken)]
     return declaration

