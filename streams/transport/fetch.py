@@ -192,6 +192,8 @@ def position(fetcher: Any, tp: TopicPartition) -> Position:
 class Cursor:
     """Reads one fetch result batch by batch; the consumer's position follows each batch that was read whole.
 
+    `size` is the length of the fetched bytes, `compressed` whether the last batch was.
+
     Args:
         fetcher: of the consumer.
         tp: the partition.
@@ -207,6 +209,8 @@ class Cursor:
         self._result = result
         self._part = result._partition_records  # noqa: SLF001
         self.tp = tp
+        self.size: int = self._part._records.size_in_bytes()  # noqa: SLF001
+        self.compressed = False
         if inspect.getgeneratorstate(self._part._records_iterator) != inspect.GEN_CREATED:  # noqa: SLF001
             raise ReadFailed(f"{tp}: another reader has begun this fetch result")
 
@@ -239,6 +243,7 @@ class Cursor:
     def _next(self, batch: Any, add: Callable[[Any], None]) -> None:
         if not batch.validate_crc():
             raise ReadFailed(f"the record batch at offset {batch.base_offset} is damaged (its checksum is wrong)")
+        self.compressed = bool(batch.compression_type)
         if not _without_data(self._part, batch):
             add(batch)
         self._part.next_fetch_offset = max(batch.next_offset, self._part.next_fetch_offset)
@@ -258,7 +263,8 @@ def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> R
             if cursor.position == lo:
                 raise
             break
-        size += sum([len(value) for value in part.values[count:] if value])
+        if cursor.size > max_bytes or cursor.compressed:  # else all of it is within the bound
+            size += sum([len(value) for value in part.values[count:] if value])
     return part.records(lo, cursor.position, keys=keys)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from streams.transport.errors import PartitionMismatch, TooLarge, TopicMissing, 
 from streams.transport.events import EventProducer
 from streams.transport.produce import Claim, FencedWriter
 from tables.records import CLAIM, Record
+from tests import brokers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -331,3 +333,42 @@ def test_a_broker_that_goes_away_is_named(kafka: KafkaCluster) -> None:
         assert await topics.partitions(client, topic) == 3
 
     run(kafka, body)
+
+
+@pytest.mark.kafka
+def test_three_brokers_lose_a_leader_and_no_write() -> None:
+    """With three copies, writes and events go on over the death of the partition's leader, each exactly once."""
+    cluster = kafka_cluster(3)
+
+    async def body(client: Client, topic: str) -> None:
+        assert await topics.replication(client) == 3
+        assert (await topics.configs(client, topic))["min.insync.replicas"] == "2"
+        writer, producer = FencedWriter(client, topic, 0, transactional_id=topic), EventProducer(client)
+        await writer.claim()
+        await producer.send([Event(topic, None, b"0", (), 1)])
+        for count in range(60):
+            if count == 20:
+                leader = await client.leader(topic, 0)
+                assert leader is not None
+                cluster.brokers[leader - 1].kill()
+            await writer.append([Record(b"k", b"%d" % count)])
+            await producer.send([Event(topic, None, b"%d" % (count + 1), (), 1)])
+        assert (await read(client, topic, 0, 61)).values[1:] == [b"%d" % n for n in range(60)]
+        assert (await read(client, topic, 1, 61)).values == [b"%d" % n for n in range(61)]
+
+    try:
+        run(cluster, body)
+    finally:
+        cluster.stop()
+
+
+def kafka_cluster(nodes: int) -> KafkaCluster:
+    """Return a started cluster of its own, or skip as the fixture does."""
+    cluster = brokers.KafkaCluster(nodes)
+    try:
+        return cluster.start()
+    except brokers.BrokerUnavailable as error:
+        cluster.stop()
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"NO APACHE KAFKA: {error}")
