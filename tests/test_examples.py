@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streams.testing import Harness
 
 from streams.load import load
+from streams.testing import Harness
 from tests.examples.recount import Counted, Record, Rule, Transition, Windows, count, transitions
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -90,8 +90,8 @@ class ChangelogReader:
         position = await self._seek(consumer, start)
         moved = time.monotonic()
         while position < until:
-            await fetch.wait(consumer._fetcher, 1.0, [self._tp])  # noqa: SLF001 - see streams.transport.fetch
-            chunk = self._chunk(consumer._fetcher, until)  # noqa: SLF001
+            await fetch.wait(consumer._fetcher, 1.0, [self._tp])
+            chunk = self._chunk(consumer._fetcher, until)
             if chunk is None:
                 self._stalled(position, until, time.monotonic() - moved)
             else:

@@ -124,13 +124,13 @@ def take(
 
 def ready(fetcher: Any, partitions: Collection[TopicPartition] | None) -> list[tuple[TopicPartition, Any]]:
     """Return the fetched results that may be read now: none during a rebalance, none of partitions we lost."""
-    if fetcher._subscriptions.reassignment_in_progress:  # noqa: SLF001
+    if fetcher._subscriptions.reassignment_in_progress:
         return []
-    found = [(tp, result) for tp, result in fetcher._records.items() if partitions is None or tp in partitions]  # noqa: SLF001
+    found = [(tp, result) for tp, result in fetcher._records.items() if partitions is None or tp in partitions]
     for tp, result in found:
         if isinstance(result, FetchResult) and not (result.has_more() and result.check_assignment(tp)):
             drop(fetcher, tp)
-    return [(tp, result) for tp, result in found if tp in fetcher._records]  # noqa: SLF001
+    return [(tp, result) for tp, result in found if tp in fetcher._records]
 
 
 async def wait(fetcher: Any, seconds: float, partitions: Collection[TopicPartition] | None = None) -> bool:
@@ -149,7 +149,7 @@ async def wait(fetcher: Any, seconds: float, partitions: Collection[TopicPartiti
     """
     if partitions is not None and ready(fetcher, partitions):
         return True
-    waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+    waiter = fetcher._create_fetch_waiter()
     try:
         done, _ = await asyncio.wait([waiter], timeout=seconds)
         if done:
@@ -181,7 +181,7 @@ class Position:
 
 def position(fetcher: Any, tp: TopicPartition) -> Position:
     """Return where a consumer stands; the end comes from fetch answers, which all brokers give correctly."""
-    subscription = fetcher._subscriptions.subscription  # noqa: SLF001
+    subscription = fetcher._subscriptions.subscription
     assignment = subscription.assignment if subscription else None
     if assignment is None or tp not in assignment.tps:
         return Position(None, None, None)
@@ -207,11 +207,11 @@ class Cursor:
         """Look at the result; nothing is read yet."""
         self._fetcher = fetcher
         self._result = result
-        self._part = result._partition_records  # noqa: SLF001
+        self._part = result._partition_records
         self.tp = tp
-        self.size: int = self._part._records.size_in_bytes()  # noqa: SLF001
+        self.size: int = self._part._records.size_in_bytes()
         self.compressed = False
-        if inspect.getgeneratorstate(self._part._records_iterator) != inspect.GEN_CREATED:  # noqa: SLF001
+        if inspect.getgeneratorstate(self._part._records_iterator) != inspect.GEN_CREATED:
             raise ReadFailed(f"{tp}: another reader has begun this fetch result")
 
     @property
@@ -228,7 +228,7 @@ class Cursor:
         Raises:
             ReadFailed: the batch is damaged; from there on it is fetched again.
         """
-        records = self._part._records  # noqa: SLF001
+        records = self._part._records
         if records.has_next():
             try:
                 self._next(records.next_batch(), add)
@@ -247,7 +247,7 @@ class Cursor:
         if not _without_data(self._part, batch):
             add(batch)
         self._part.next_fetch_offset = max(batch.next_offset, self._part.next_fetch_offset)
-        self._result._update_position()  # noqa: SLF001
+        self._result._update_position()
 
 
 def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> Records:  # noqa: FBT001 - one of four
@@ -270,19 +270,19 @@ def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> R
 
 def _without_data(part: Any, batch: Any) -> bool:
     """Return whether a batch is a control batch, or of a transaction that was aborted (under read_committed)."""
-    if part._isolation_level == READ_COMMITTED and batch.producer_id is not None:  # noqa: SLF001
-        part._consume_aborted_up_to(batch.base_offset)  # noqa: SLF001
-        if batch.is_control_batch and part._contains_abort_marker(batch):  # noqa: SLF001
-            part._aborted_producers.discard(batch.producer_id)  # noqa: SLF001
-        if batch.is_transactional and batch.producer_id in part._aborted_producers:  # noqa: SLF001
+    if part._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        part._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and part._contains_abort_marker(batch):
+            part._aborted_producers.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in part._aborted_producers:
             return True
     return bool(batch.is_control_batch)
 
 
 def drop(fetcher: Any, tp: TopicPartition) -> None:
     """Forget a fetch result and wake the fetcher."""
-    del fetcher._records[tp]  # noqa: SLF001
-    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)
 
 
 def _offsets(offsets: list[int]) -> NDArray[np.int64]:
