@@ -13,9 +13,12 @@ import pytest
 
 import streams
 import tables
+from streams import codecs
+from tables import aggregates
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for package in ("streams", "tables") for path in (ROOT / package).rglob("*.py"))
+CONDITIONS = ROOT / "streams" / "rules" / "conditions"
 NAMES = [path.relative_to(ROOT).as_posix() for path in MODULES]
 
 RUNTIME = ("streams/app.py", "streams/worker.py", "streams/runtime/", "streams/transport/")
@@ -168,3 +171,21 @@ def test_the_lock_has_a_hash_for_everything() -> None:
     assert lines
     locked = re.compile(r"[a-z0-9._-]+==[^ ]+( ; [^-]+)?\s+--hash=sha256:[0-9a-f]{64}")
     assert not [line for line in lines if not locked.match(line)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_exceptions_to_the_rules_give_their_reason(path: Path) -> None:
+    """A line that a lint rule does not hold for says why: `noqa: RULE - reason`."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    bare = re.compile(r"# noqa(?!: [A-Z0-9, ]+ - \S)")
+    assert not [f"line {number}: {line.strip()}" for number, line in enumerate(lines, 1) if bare.search(line)]
+
+
+def test_every_part_has_its_test() -> None:
+    """A codec, an aggregate or a condition is one file and its test, of the same name at the same place."""
+    modules = {aggregate.__module__ for aggregate in aggregates.registry().values()}
+    modules |= {type(codec).__module__ for codec in codecs.registry().values()}
+    modules |= {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in CONDITIONS.glob("[!_]*.py")}
+    parts = [module.split(".") for module in sorted(modules) if not module.endswith(".base")]
+    expected = [ROOT.joinpath("tests", *part[:-1], f"test_{part[-1]}.py") for part in parts]
+    assert [path.relative_to(ROOT).as_posix() for path in expected if not path.is_file()] == []
