@@ -197,7 +197,7 @@ class CellMap:
         return distinct, local[rows]
 
     def by_group(self, rows: Rows) -> Iterator[tuple[Group, Rows]]:
-        """Yield the groups of these rows, each with its rows by key code, in the order in which the groups were made."""
+        """Yield the groups of these rows, each with its rows by key code, as the groups were made."""
         if not len(rows):
             return
         # Keys lie in memory about as their codes rise: reading them in that order takes a quarter of the time.

@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, ReadOptions, WriteBatch
@@ -34,7 +35,7 @@ class RocksStore:
     """One RocksDB database in a directory of its own.
 
     The write-ahead log is not synced: a killed process loses nothing, and what a crashed machine loses is an end of
-    whole writes, which the changelog gives back, since each carries its offset.
+    whole writes, which the changelog gives back, since each carries its offset. One thread writes; any may read.
 
     Args:
         directory: made if missing.
@@ -51,14 +52,19 @@ class RocksStore:
         self.directory = directory
         self._clock = clock
         self._cache = cache or Cache(CACHE_BYTES)
+        self._noting = Lock()
         self._open()
 
     def _open(self) -> None:
         with self._errors():
             self.directory.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(self.directory), _options(self._cache))
-        self._groups = set(self._find_groups())
         self._thinned: set[bytes] = set()
+        try:
+            self._groups = {prefix: split_cell_key(prefix)[:2] for prefix in self._find_groups()}
+        except StoreError:
+            self.close()
+            raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -86,8 +92,9 @@ class RocksStore:
         put(_WRITTEN, b"%d" % int(self._clock() * 1000))
         with self._errors():
             self._db.write(batch)
-        self._groups |= {prefix for prefix in grown if prefix.startswith(CELL)}
-        self._thinned |= {prefix for prefix in thinned if prefix.startswith(CELL)}
+        with self._noting:
+            self._groups.update((prefix, split_cell_key(prefix)[:2]) for prefix in grown if prefix.startswith(CELL))
+            self._thinned.update(prefix for prefix in thinned if prefix.startswith(CELL))
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each record key, None where there is none."""
@@ -120,8 +127,11 @@ class RocksStore:
     def _confirm_end(self, start: bytes, options: ReadOptions) -> None:
         """Raise if the items ended for damage and not for want of more: `items` ends silently at a damaged block."""
         rest = self._db.iter(options)
-        rest.seek(start)
-        rest.status()
+        try:
+            rest.seek(start)
+            rest.status()
+        finally:
+            del rest  # an error's traceback would keep the iterator, and so the LOCK
 
     def _find_groups(self) -> Iterator[bytes]:
         """Seek from group to group: the cost goes by groups, not by cells."""
@@ -133,10 +143,12 @@ class RocksStore:
 
     def groups(self) -> set[Group]:
         """Return all (pane, first) that have cells."""
-        empty = {prefix for prefix in self._thinned if not self._chunk(prefix, after_prefix(prefix), 1)}
-        self._groups -= empty
-        self._thinned.clear()
-        return {split_cell_key(prefix)[:2] for prefix in self._groups}
+        with self._noting:
+            for prefix in self._thinned:
+                if not self._chunk(prefix, after_prefix(prefix), 1):
+                    self._groups.pop(prefix, None)
+            self._thinned.clear()
+            return set(self._groups.values())
 
     def offset(self) -> int | None:
         """Return the changelog offset after the last write, None if there was none."""
@@ -170,6 +182,28 @@ class RocksStore:
         """Close the database and delete its directory."""
         self.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def open_or_rebuild(directory: Path, cache: Cache | None = None) -> tuple[RocksStore, StoreCorrupt | None]:
+    """Open a store; if its files are damaged, put them aside as `<directory>.damaged` and begin an empty one.
+
+    Args:
+        directory: as `RocksStore`.
+        cache: as `RocksStore`.
+
+    Returns:
+        The store, and what was wrong with the one that was put aside (None: nothing).
+
+    Raises:
+        StoreLocked: another process has the directory open.
+    """
+    try:
+        return RocksStore(directory, cache), None
+    except StoreCorrupt as damage:
+        aside = directory.with_name(f"{directory.name}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        directory.rename(aside)
+        return RocksStore(directory, cache), damage
 
 
 def _options(cache: Cache) -> Options:

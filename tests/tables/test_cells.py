@@ -18,7 +18,7 @@ from tables.aggregates.quantile import Quantile
 from tables.aggregates.sum import Sum
 from tables.cells import Cells
 from tables.columns import Column
-from tables.groups import Index, compact, pairs
+from tables.groups import Index
 from tables.records import NEVER, Progress, cell_key
 from tables.spec import Table, Window
 from tables.store import MemoryStore
@@ -301,21 +301,6 @@ def test_a_cell_of_another_table_is_refused() -> None:
         Cells(other).load(store)
 
 
-numbers = st.integers(-9, 9) | st.integers(-(2**61), 2**61)
-
-
-@given(st.lists(st.tuples(numbers, st.integers(-3, 3)), min_size=1, max_size=40))
-def test_pairs_name_every_distinct_pair_once(rows: list[tuple[int, int]]) -> None:
-    """Positions lead back to the values, near or far apart."""
-    pane, first = np.array([p for p, _ in rows], np.int64), np.array([f for _, f in rows], np.int64)
-    names, which = pairs(pane, first)
-    assert len(set(names)) == len(names)
-    assert [names[i] for i in (which if which is not None else np.zeros(len(rows), int)).tolist()] == rows
-    distinct, index = compact(pane)
-    assert distinct.tolist() == sorted(set(pane.tolist()))
-    assert distinct[index].tolist() == pane.tolist()
-
-
 @given(events, cuts)
 def test_an_index_too_small_for_all_groups_changes_nothing(rows: list[Row], at: list[int]) -> None:
     """With room for few dense tables groups take turns, within a batch too."""
@@ -362,18 +347,3 @@ def test_a_planned_cut_leaves_no_room_unused(one: list[Row], two: list[Row], win
     again = batch.part(slice(n, None))
     m = feeder.cells.plan_cut(again.codes, again.pane, again.first, again.inputs, most, 1 << 40)
     assert set(names[n : n + m]) <= set(names[:n])
-
-
-def test_what_grows_is_counted_before_it_is_folded() -> None:
-    """A long text in `last` and new buckets of a quantile are counted with the row that brings them."""
-    declared = Table(name="t", from_="s", key=("k",), aggregates={"l": Last("x"), "q": Quantile(0.5, "y")})
-    texts = ["x" * 1000, "\x01" * 1000, "é" * 1000] * 5
-    cells = Cells(declared)
-    codes = cells.keys.encode([Column("text", np.array(["a", "b", "c"] * 5, object))])
-    zeros = np.zeros(15, np.int64)
-    inputs = {"l": (None, Column("text", np.array(texts, object))), "q": (None, Column("float", np.arange(15.0)))}
-    n = cells.plan_cut(codes, zeros, zeros, inputs, 100, 20_000)
-    assert 2 <= n < 15
-    taken = {name: (None, column.take(slice(0, n))) for name, (_, column) in inputs.items()}
-    cells.fold(codes[:n], zeros[:n], zeros[:n], taken, zeros[:n], zeros[:n])
-    assert sum(len(r.value or b"") for r in cells.flush(1)) <= 20_000

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.records import PROGRESS, Record, cell_key, group_prefix
-from tables.rocks import CHUNK, RocksStore, translate
+from tables.rocks import CHUNK, RocksStore, open_or_rebuild, translate
 from tables.store import (
     MemoryStore,
     Store,
@@ -187,17 +188,48 @@ def test_damage_is_noticed_and_named(tmp_path: Path, damage: Callable[[Path], No
         list(RocksStore(tmp_path).scan(b"c"))
 
 
+@pytest.mark.parametrize("damage", [truncate_manifest, spoil_current, flip_table])
+def test_a_damaged_store_is_put_aside(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """The damaged files are kept beside a new, empty store; an intact store is opened as it is."""
+    directory = tmp_path / "0"
+    store = RocksStore(directory)
+    store.write(cells(*[(1, 1, b"%06d" % i) for i in range(500)]), 1)
+    store.close()
+    again, nothing = open_or_rebuild(directory)
+    assert (nothing, again.offset()) == (None, 1)
+    again.close()
+    damage(directory)
+    rebuilt, wrong = open_or_rebuild(directory)
+    assert isinstance(wrong, StoreCorrupt)
+    assert (rebuilt.offset(), rebuilt.groups()) == (None, set())
+    assert list((tmp_path / "0.damaged").iterdir())
+    rebuilt.close()
+
+
+def test_groups_are_read_while_another_thread_writes(tmp_path: Path) -> None:
+    """Views ask for groups in a thread of their own; a group that lost its last cell and got a new one stays."""
+    store = RocksStore(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(lambda: [store.groups() for _ in range(300)])
+        for n in range(300):
+            store.write([*cells((n, n, b"a")), Record(cell_key(n - 1, n - 1, b"a"), None)], n)
+            store.write(cells((n - 1, n - 1, b"b")), n)
+        assert all(groups <= {(n, n) for n in range(-1, 300)} for groups in seen.result())
+    assert store.groups() == {(n, n) for n in range(-1, 300)}
+    store.close()
+
+
 FULL = """
     import resource, sys
     from pathlib import Path
-    from tables.records import Record
+    from tables.records import Record, cell_key
     from tables.rocks import RocksStore
     from tables.store import StoreFull
     store = RocksStore(Path(sys.argv[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     try:
         for n in range(100):
-            store.write([Record(b"c%05d" % n, bytes(10_000))], n)
+            store.write([Record(cell_key(1, 1, b"%d" % n), bytes(10_000))], n)
     except StoreFull as error:
         print(error)
 """
