@@ -62,9 +62,14 @@ def worker(produced: KafkaCluster, tmp_path_factory: pytest.TempPathFactory) -> 
         running.kill()
 
 
+def totals(worker: Worker) -> dict[str, dict[str, Any]]:
+    """Return the totals by customer, over HTTP."""
+    return {row["key"]["customer"]: row["values"] for row in worker.get("/api/v1/tables/totals")["data"]["rows"]}
+
+
 def total(worker: Worker) -> int:
     """Return how many orders the worker has counted."""
-    return sum(row["values"]["orders"] for row in worker.get("/api/v1/tables/totals")["rows"])
+    return sum(values["orders"] for values in totals(worker).values())
 
 
 def consumer(broker: KafkaCluster, *topics: str, group: str | None = GROUP) -> KafkaConsumer:
@@ -143,7 +148,7 @@ def test_the_app_reads_beside_the_group(worker: Worker) -> None:
     expected: dict[str, list[float]] = defaultdict(list)
     for order in COUNTED:
         expected[order["customer"]].append(order["amount"])
-    rows = {row["key"]: row["values"] for row in worker.get("/api/v1/tables/totals")["rows"]}
+    rows = totals(worker)
     assert rows.keys() == expected.keys()
     for customer, amounts in expected.items():
         assert rows[customer]["orders"] == len(amounts)
@@ -153,8 +158,7 @@ def test_the_app_reads_beside_the_group(worker: Worker) -> None:
 
 def test_an_outside_consumer_gets_the_alert(produced: KafkaCluster, worker: Worker) -> None:
     """Whoever passes the credit limit is on the alerts topic, once, for consumers that know nothing of the app."""
-    totals = {row["key"]: row["values"]["amount"] for row in worker.get("/api/v1/tables/totals")["rows"]}
-    over = {customer for customer, amount in totals.items() if amount > LIMIT}
+    over = {customer for customer, values in totals(worker).items() if values["amount"] > LIMIT}
     reader = consumer(produced, ALERTS, group=None)
     (records,) = read([reader], len(over))
     reader.close()
