@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from streams import codecs
-from streams.codecs.base import FieldType
+from streams.codecs.base import Codec, FieldType
 from streams.expr import Expression, ExpressionError, compile  # noqa: A004 - the language's own word
 from streams.fingerprint import fingerprint
 from streams.names import alerts_topic, changelog_config, changelog_topic, dead_letters_topic, emit_topic, key_label
@@ -54,8 +54,7 @@ class _Planner:
             near = suggest(stream.codec, codecs.registry())
             self.notes.wrong((*path, "codec"), f"there is no codec {stream.codec!r}{near}")
         scope = Scope(Needs(codec), self.notes)
-        if stream.time is not None:
-            self.notes.add(scope.needs.add(stream.time.field, "time", (*path, "time")))
+        self.event_time(stream, codec, scope.needs)
         derive = scope.derive(stream.derive, (*path, "derive"))
         where = scope.condition(stream.where, (*path, "where"))
         tables = self.tables(name, stream, scope)
@@ -70,6 +69,22 @@ class _Planner:
             tables=tables,
             dead_letters=self.dead_letters,
         )
+
+    def event_time(self, stream: Stream, codec: Codec | None, needs: Needs) -> None:
+        """Note what the field of event time must be; a codec that reads times itself has one, and needs no unit."""
+        if stream.time is None:
+            return
+        path: Path = ("streams", stream.name, "time")
+        self.notes.add(needs.add(stream.time.field, "time", path))
+        own = codec.time_field if codec else None
+        if codec is None or own is None or stream.time.field not in (codec.fields or ()):
+            return
+        if stream.time.field != own:
+            message = f"codec {codec.name} has the time in `{own}`, not in `{stream.time.field}`; write time: {own}"
+            self.notes.wrong(path, message)
+        elif stream.time.unit is not None:
+            message = f"codec {codec.name} knows the unit of `{own}`; leave `unit` out"
+            self.notes.wrong((*path, "unit"), message)
 
     def tables(self, name: str, stream: Stream, scope: Scope) -> tuple[TablePlan, ...]:
         """Return the plans of the tables that read a stream."""

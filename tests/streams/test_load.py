@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.load import load, loads
 from streams.nodes import Pairs, Scalar
@@ -183,3 +185,27 @@ alerts: [{alert: A, table: t, expr: m > 5, annotations: {x: "{{ m }}"}}]
         "4:60: unknown aggregate `cuont`; did you mean `count`?",
         "4:81: there is no stream 'b'; known: a",
     ]
+
+
+SOURCES = [path.read_text(encoding="utf-8") for path in (*GOOD, *BAD)]
+PIECES = [
+    ": ", "- ", "{", "}", "[", "]", "(", ")", "{{ ", "}}", ", ", "# ", "? ", "5", "null", "a.b", "*a", "&a ", "!!x ", "---\n",
+    "%YAML 1.1", "'", '"', "é", "\n", "  ", "|\n", ">\n", "\x00", "\x85", "\ud7ff", "",
+]  # fmt: skip
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), st.sampled_from(PIECES)), min_size=1, max_size=4)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(SOURCES), EDITS)
+def test_no_text_is_a_traceback(text: str, edits: list[tuple[float, int, str]]) -> None:
+    """Whatever is cut out of a file or put into it, it is a declaration or has mistakes with places."""
+    for where, cut, piece in edits:
+        at = int(where * len(text))
+        text = text[:at] + piece + text[at + cut :]
+    places = [(1, 1)]
+    try:
+        loads(text)
+    except DeclarationError as error:
+        places = [(problem.line, problem.column) for problem in error.problems]
+    assert places
+    assert min(map(min, places)) >= 1
