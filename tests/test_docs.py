@@ -106,6 +106,18 @@ def test_every_command_is_documented(name: str) -> None:
     assert f"`streams {name}" in page("operations.md")
 
 
+def routes() -> list[str]:
+    """Return the paths that the views have, as their modules write them."""
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "streams" / "views").glob("*.py"))]
+    return sorted({path for source in sources for path in re.findall(r'"(/(?:api/v1|-)/[a-z]+|/metrics)"', source)})
+
+
+@pytest.mark.parametrize("path", routes())
+def test_every_path_is_documented(path: str) -> None:
+    """Each path that a worker answers is on the operations page."""
+    assert f"`{path}`" in page("operations.md")
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     """A relative link of a page is a file or folder of the project."""
