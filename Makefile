@@ -43,7 +43,8 @@ format: $(STAMP)  ## sort imports and format
 
 bench: $(STAMP)  ## run every benchmark
 	@found=; for file in tests/benchmarks/bench_*.py; do \
-	  [ -e "$$file" ] || continue; found=yes; echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done; \
+	  [ -e "$$file" ] || continue; found=yes; echo "== $$file"; \
+	  $(BIN)/python -m "$$(echo "$${file%.py}" | tr / .)" $(ARGS) || exit 1; done; \
 	[ -n "$$found" ] || { echo "no benchmark in tests/benchmarks" >&2; exit 1; }
 
 lock: $(STAMP)  ## resolve the dependencies anew, with hashes
