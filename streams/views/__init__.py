@@ -5,5 +5,6 @@ from __future__ import annotations
 from streams.views.access import Access
 from streams.views.application import application
 from streams.views.provider import Provider, Reader
+from streams.views.server import ListenError, Server
 
-__all__ = ["Access", "Provider", "Reader", "application"]
+__all__ = ["Access", "ListenError", "Provider", "Reader", "Server", "application"]
