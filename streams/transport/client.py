@@ -134,14 +134,14 @@ class Client:
         except (KafkaError, OSError) as error:
             raise Unreachable(f"Kafka at {self.address} did not answer {type(request).__name__}: {error!r}") from error
 
-    async def metadata(self, topic: str) -> Any:
-        """Return what the cluster says about one topic now, as aiokafka's decoded object.
+    async def metadata(self, topic: str, node: int | None = None) -> Any:
+        """Return what a broker, any one unless named, says about one topic now, as aiokafka's decoded object.
 
         Raises:
             TopicMissing: it does not exist.
             Denied: this user may not see it.
         """
-        reply = await self.send(MetadataRequest([topic], allow_auto_topic_creation=False))
+        reply = await self.send(MetadataRequest([topic], allow_auto_topic_creation=False), node)
         found = reply.to_object()["topics"][0]
         name = for_code(found["error_code"]).__name__
         if name in {"UnknownTopicOrPartitionError", "InvalidTopicError"}:
@@ -151,12 +151,15 @@ class Client:
         return found
 
     async def leader(self, topic: str, partition: int) -> int | None:
-        """Return the node that leads a partition, or None while nobody does."""
+        """Return the node that leads a partition, or None while nobody is known to do so."""
         cluster = self.raw.cluster
         if topic not in cluster.topics():
-            await self.metadata(topic)  # aiokafka's own metadata requests create what is missing, where brokers may
+            try:
+                await self.metadata(topic)  # aiokafka's own metadata requests create what is missing, where brokers may
+            except (TopicMissing, Unreachable):
+                return None
             self.raw.add_topic(topic)
-            await self.raw.force_metadata_update()
+            await self.refresh()
         node = cluster.leader_for_partition(TopicPartition(topic, partition))
         return None if node is None or node < 0 else int(node)
 

@@ -124,16 +124,23 @@ async def _create(client: Client, topic: str, count: int, settings: dict[str, st
 
 
 async def _wait(client: Client, topic: str) -> None:
-    """Return when every partition of a fresh topic has a leader."""
+    """Return when every broker knows a fresh topic, with a leader for each partition."""
     until = time.monotonic() + _CREATE_SECONDS
-    while time.monotonic() < until:
-        try:
-            found = (await client.metadata(topic))["partitions"]
-        except TopicMissing:
-            found = []
-        if found and all(part["leader"] >= 0 for part in found):
-            return
+    while not await _known(client, topic):
+        if time.monotonic() > until:
+            seconds = f"{_CREATE_SECONDS:.0f} s"
+            raise Unreachable(f"topic {topic!r} was created at {client.address}, but has no leader after {seconds}")
         await asyncio.sleep(BACKOFF_SECONDS)
-    raise Unreachable(
-        f"topic {topic!r} was created at {client.address}, but has no leader after {_CREATE_SECONDS:.0f} s"
-    )
+
+
+async def _known(client: Client, topic: str) -> bool:
+    for broker in client.raw.cluster.brokers():
+        try:
+            found = await client.metadata(topic, broker.nodeId)
+        except TopicMissing:
+            return False
+        except Unreachable:
+            continue  # a broker that is down need not know it
+        if not all(part["leader"] >= 0 for part in found["partitions"]):
+            return False
+    return True

@@ -18,6 +18,7 @@ from streams.transport.events import EventProducer
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from streams.effects import Records
     from streams.embedded import EmbeddedBroker
     from tests.brokers import KafkaCluster
 
@@ -57,6 +58,14 @@ def run(
             await client.stop()
 
     asyncio.run(main())
+
+
+async def next_of(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Records:
+    """Return what the next take finds; a wait may be woken for nothing."""
+    async with asyncio.timeout(30):
+        while not (found := fetch.take(consumer._fetcher, [tp])):
+            await fetch.wait(consumer._fetcher, 1.0, [tp])
+    return found[tp]
 
 
 async def drain(
@@ -106,8 +115,7 @@ def test_a_seek_is_obeyed_though_more_was_fetched(broker: Broker) -> None:
         await fetch.wait(consumer._fetcher, 5.0, [tp])
         consumer.seek(tp, 42)
         assert fetch.take(consumer._fetcher, [tp]) == {}
-        await fetch.wait(consumer._fetcher, 5.0, [tp])
-        found = fetch.take(consumer._fetcher, [tp])[tp]
+        found = await next_of(consumer, tp)
         assert (found.lo, found.hi, found.values[0], len(found)) == (42, 100, b"42", 58)
 
     run(broker, body)
@@ -128,11 +136,9 @@ def test_transactions_of_others_are_read_as_they_ended(kafka: KafkaCluster) -> N
         await producer.abort_transaction()
         await producer.stop()
         values, position = [], 0
-        async with asyncio.timeout(20):
-            while position < 4:
-                await fetch.wait(consumer._fetcher, 1.0, [tp])
-                for records in fetch.take(consumer._fetcher, [tp]).values():
-                    values, position = values + records.values, records.hi
+        while position < 4:
+            records = await next_of(consumer, tp)
+            values, position = values + records.values, records.hi
         assert (values, position) == ([b"kept"], 4)
 
     run(kafka, body, isolation_level="read_committed")
@@ -145,8 +151,7 @@ def test_a_broker_that_is_killed_interrupts_nothing_for_good(kafka: KafkaCluster
     async def body(client: Client, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
         producer, tp = EventProducer(client), tps[0]
         await producer.send([Event(tp.topic, None, b"%d" % n, (), 0) for n in range(10)])
-        await fetch.wait(consumer._fetcher, 5.0, [tp])
-        assert fetch.take(consumer._fetcher, [tp])[tp].hi == 10
+        assert (await next_of(consumer, tp)).hi == 10
         kafka.brokers[0].kill()
         await asyncio.to_thread(kafka.brokers[0].start)
         await producer.send([Event(tp.topic, None, b"%d" % n, (), 0) for n in range(10, 20)])
