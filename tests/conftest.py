@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -11,7 +11,7 @@ from streams.embedded import EmbeddedBroker, EmbeddedBrokerError
 from tests.brokers import BrokerUnavailable, KafkaCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,23 @@ def kafka() -> Iterator[KafkaCluster]:
         cluster.stop()
 
 
+@pytest.fixture
+def own_kafka() -> Iterator[Callable[..., KafkaCluster]]:
+    """Start Apache Kafka clusters of one's own: `own_kafka(nodes, **server_properties)`; they end with the test."""
+    started: list[KafkaCluster] = []
+
+    def start(nodes: int = 1, **settings: str) -> KafkaCluster:
+        try:
+            started.append(KafkaCluster(nodes, **settings))
+            return started[-1].start()
+        except BrokerUnavailable as error:
+            return _missing(f"NO APACHE KAFKA, its guarantees stay unproved here: {error}")
+
+    yield start
+    for cluster in started:
+        cluster.stop()
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[EmbeddedBroker]:
     """One embedded broker for all tests."""
@@ -43,7 +60,7 @@ def embedded() -> Iterator[EmbeddedBroker]:
         broker.stop()
 
 
-def _missing(why: str) -> None:
+def _missing(why: str) -> NoReturn:
     """Skip, but fail where CI=true promises that all is there."""
     if os.environ.get("CI") == "true":
         pytest.fail(why)

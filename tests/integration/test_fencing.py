@@ -168,3 +168,50 @@ def test_a_fenced_writer_writes_nothing_more(kafka: KafkaCluster) -> None:
         assert await new.append([Record(b"x", b"5")]) == 4
 
     run(kafka, body)
+
+
+EXPIRY = {
+    "producer_id_expiration_ms": "1000",
+    "producer_id_expiration_check_interval_ms": "200",
+    "transactional_id_expiration_ms": "1000",
+    "transaction_remove_expired_transaction_cleanup_interval_ms": "200",
+}
+"""A broker that forgets a silent producer id after a second, not a day, and a transactional id likewise."""
+
+
+def test_a_silent_producer_id_is_forgotten_and_with_it_the_fence(own_kafka: Callable[..., KafkaCluster]) -> None:
+    """Why claims are renewed, and why a claim of another producer id is waited for: both holes are real."""
+
+    async def body(client: Client, topic: str) -> None:
+        old = await client.init_producer(topic)
+        new = await client.init_producer(topic)
+        assert old is not None
+        assert new is not None
+        await send(client, topic, new, 0)
+        assert await refusal(client, topic, old, 0) == "InvalidProducerEpoch"
+        await asyncio.sleep(3)
+        assert await send(client, topic, old, 0) == 1
+        third = await client.init_producer(topic)
+        assert third is not None
+        assert third[0] != old[0]
+        assert third[1] == 0
+
+    run(own_kafka(**EXPIRY), body)
+
+
+def test_a_renewed_claim_keeps_the_fence(own_kafka: Callable[..., KafkaCluster]) -> None:
+    """With renewals in less than the broker's expiry the old epoch stays out, without any other write."""
+
+    async def body(client: Client, topic: str) -> None:
+        old, new = (FencedWriter(client, topic, 0, transactional_id=topic) for _ in range(2))
+        await old.claim()
+        await new.claim()
+        producer_id = new.producer_id
+        for _ in range(10):
+            await asyncio.sleep(0.4)
+            await new.renew(0.2)
+        assert new.producer_id == producer_id
+        with pytest.raises(Fenced):
+            await old.append([Record(b"zombie", b"")])
+
+    run(own_kafka(**EXPIRY), body)
