@@ -1,9 +1,11 @@
-"""The command `streams`: check a declaration, show its plan, print its JSON Schema."""
+"""The command `streams`: check a declaration, show its plan, print its JSON Schema.
+
+A `DeclarationError` that is not caught is shown by click, and ends the program with exit code 78.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from importlib.metadata import PackageNotFoundError, version
 
 import click
@@ -11,11 +13,7 @@ import click
 from streams.load import load
 from streams.outline import outline
 from streams.plan import plan
-from streams.problems import DeclarationError
 from streams.schema import schema
-from streams.spec import Declaration
-
-EX_CONFIG = getattr(os, "EX_CONFIG", 78)
 
 
 def _version() -> str:
@@ -24,15 +22,6 @@ def _version() -> str:
         return version("ops-streams")
     except PackageNotFoundError:
         return "not installed"
-
-
-def _load(file: str) -> Declaration:
-    """Return the declaration of a file; a mistake in it ends the program with its text and exit code 78."""
-    try:
-        return load(file)
-    except DeclarationError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(EX_CONFIG) from None
 
 
 def _count(number: int, noun: str) -> str:
@@ -49,7 +38,7 @@ def main() -> None:
 @click.argument("file")
 def check(file: str) -> None:
     """Check the declaration in FILE; every mistake is told with line and column."""
-    made = _load(file)
+    made = load(file)
     parts = (_count(len(made.streams), "stream"), _count(len(made.tables), "table"), _count(len(made.alerts), "alert"))
     click.echo(f"{file}: ok, {', '.join(parts)}")
 
@@ -58,7 +47,7 @@ def check(file: str) -> None:
 @click.argument("file")
 def show_plan(file: str) -> None:
     """Show what the declaration in FILE comes to: topics, partitions, state, rules."""
-    click.echo(outline(plan(_load(file))))
+    click.echo(outline(plan(load(file))))
 
 
 @main.command("schema")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import IO, Any
+
+import click
 
 Path = tuple[str | int, ...]
 """Where something stands in a declaration: `("tables", "traffic", "aggregates", "p95")`."""
@@ -59,13 +63,23 @@ class Finding:
     other: Path | None = None
 
 
-class DeclarationError(ValueError):
-    """A declaration with mistakes; its text is one line for each, in the order of the file."""
+class DeclarationError(click.ClickException):
+    """A declaration with mistakes; its text is one line for each, in the order of the file.
+
+    Where it is not caught, a command line (`streams`, or `faust -A module` while it imports the module) shows that text
+    and no traceback, and ends with exit code 78. It is no ValueError: Faust would wrap that into another one.
+    """
+
+    exit_code = getattr(os, "EX_CONFIG", 78)
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the problems, sorted by where they are."""
         self.problems = sorted(set(problems), key=lambda each: (each.file, each.line, each.column, each.message))
         super().__init__("\n".join(str(each) for each in self.problems))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the mistakes to standard error, or to `file`."""
+        click.echo(self.message, file=file, err=file is None)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

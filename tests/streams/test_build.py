@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +173,21 @@ def test_check_names_every_call() -> None:
     assert [(each.file, each.line) for each in problems] == [(__file__, table), (__file__, table), (__file__, alert)]
     assert "needs a re-key" in problems[0].message
     assert "there is no `request` here; did you mean `requests`?" in problems[2].message
+
+
+@pytest.mark.parametrize("call", ["app.stream('access', topic='a b')", "app.alert('A', table='t', expr='n > 1')"])
+def test_faust_shows_no_traceback(call: str, tmp_path: Path) -> None:
+    """Faust ends with exit code 78 and the place of the mistake, whether it is in one call or between several."""
+    path = tmp_path / "ops_with_a_mistake.py"
+    path.write_text(f"from streams import App\n\napp = App('ops')\n{call}\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(GOLDEN.parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-m", "faust", "-A", path.stem, "agents"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert f"{path}:4:1: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_adopted_declaration() -> None:
