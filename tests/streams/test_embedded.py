@@ -64,9 +64,10 @@ def test_another_program_on_the_port_is_named() -> None:
 
 
 def test_without_the_wheel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The error says what to install."""
+    """The error says what to install, and no file is left."""
     monkeypatch.delenv("CALF_TANSU_BIN", raising=False)
     monkeypatch.setattr(embedded, "find_spec", lambda _: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(embedded.EmbeddedBrokerError, match=r"ops-streams\[embedded\]"):
-        embedded.binary(tmp_path)
+        embedded.EmbeddedBroker().start()
     assert list(tmp_path.iterdir()) == []
