@@ -1,4 +1,3 @@
-# ruff: noqa - the specification as it was run: its seeds name the schedules in the notes, and any edit would shift them
 # fmt: off
 """Executable specification of the exactly-once state protocol (rules 1-10), checked by seeded random schedules.
 

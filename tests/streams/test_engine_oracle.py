@@ -53,8 +53,8 @@ alerts:
 
 def in_ms(shape: Shape) -> Shape:
     """Return the shape in ms."""
-    seconds = (shape.size, shape.every, shape.grace, shape.hold, shape.keep)
-    return Shape(*(each * SECOND for each in seconds), shape.least)
+    size, every, grace = shape.size * SECOND, shape.every * SECOND, shape.grace * SECOND
+    return Shape(size, every, grace, shape.hold * SECOND, shape.keep * SECOND, shape.least)
 
 
 def events_of(moves: list[tuple[str, int, int]]) -> list[Event]:
