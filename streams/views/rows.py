@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from streams.views.errors import QueryError
 from streams.views.params import cursor, key_of, prefix_candidates
 from tables.keys import key_bytes, key_values
 from tables.store import StoreError
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from streams.plan import TablePlan
     from streams.views.params import Query
     from streams.views.provider import Provider, Reader
-    from tables.query import Row
+    from tables.query import Page, Row
 
 MOST_ROWS = 10_000
 """Rows of one answer; the page ends with the key that reaches it."""
+MOST_WINDOWS = 500
+"""Most windows of one page of keys."""
 Answer = dict[str, Any]
 Shown = dict[str, Any]
 """A row as JSON shows it."""
@@ -52,19 +56,60 @@ def in_all(lists: Sequence[Sequence[str]]) -> list[str]:
     return [name for name in lists[0] if all(name in each for each in lists[1:])]
 
 
-def local_page(provider: Provider, plan: TablePlan, query: Query) -> Answer:
-    """Return one page of this worker's keys; blocking."""
-    absent, found, ends, complete = missing(provider, [plan.name]), [], [], True
-    for partition, reader in _readers(provider, plan.name):
+@dataclass(frozen=True)
+class Local:
+    """What this worker has of a table at one moment, taken in the event loop and read in a thread.
+
+    Args:
+        plan: of the table.
+        readers: by partition.
+        absent: the partitions that this worker does not answer for.
+        worker: base URL of this worker.
+    """
+
+    plan: TablePlan
+    readers: dict[int, Reader]
+    absent: list[str]
+    worker: str
+
+    @classmethod
+    def of(cls, provider: Provider, plan: TablePlan) -> Local:
+        """Return what the worker has now."""
+        parts = sorted(provider.partitions(plan.name).items(), key=lambda item: item[0])
+        readers = {partition: reader for partition, (reader, _) in parts if reader is not None}
+        return cls(plan, readers, missing(provider, [plan.name]), provider.worker)
+
+
+def local_page(local: Local, query: Query) -> Answer:
+    """Return one page of this worker's keys; blocking.
+
+    Raises:
+        QueryError: `from` and `to` hold too many windows.
+    """
+    plan, absent = local.plan, list(local.absent)
+    prefixes = prefix_candidates(query.prefix, len(plan.key))
+    pages: list[Page] = []
+    for partition, reader in local.readers.items():
         try:
-            for prefix in prefix_candidates(query.prefix, len(plan.key)):
-                page = reader.latest(prefix, query.after, query.limit)
-                found += [(row.key, shown(plan, each)) for row in page.rows for each in _rows(reader, row, query)]
-                ends += [] if page.after is None else [page.after]
-                complete = complete and page.complete
+            pages += [page for prefix in prefixes for page in _pages(reader, prefix, query)]
         except StoreError:
             absent.append(name_of(plan.name, partition))
+    found = [(row.key, shown(plan, row)) for page in pages for row in page.rows]
+    ends = [page.after for page in pages if page.after is not None]
+    complete = all(page.complete for page in pages)
     return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
+
+
+def _pages(reader: Reader, prefix: bytes, query: Query) -> list[Page]:
+    """Return the latest rows of the first keys, or, if a time is asked for, a page of each of its windows."""
+    if query.from_ is None and query.to is None:
+        return [reader.latest(prefix, query.after, query.limit)]
+    windows = reader.windows(query.from_, query.to)
+    if len(windows) > MOST_WINDOWS:
+        message = f"from and to hold {len(windows)} windows, a page at most {MOST_WINDOWS}"
+        raise QueryError(400, f"{message}; bring them closer together, or ask for one key")
+    limit = min(query.limit, MOST_ROWS // max(1, len(windows)))
+    return [reader.window(k, query.after, limit, prefix) for k in windows]
 
 
 def merged_page(plan: TablePlan, answers: Sequence[Answer], query: Query) -> Answer:
@@ -76,19 +121,27 @@ def merged_page(plan: TablePlan, answers: Sequence[Answer], query: Query) -> Ans
     return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
 
 
-def local_rows(provider: Provider, plan: TablePlan, keys: Sequence[bytes], query: Query) -> Answer:
-    """Return the rows of the first of these keys that this worker has, most likely partition first; blocking."""
-    absent = missing(provider, [plan.name])
-    guess = provider.guess(plan.name, keys[0])
-    for partition, reader in sorted(_readers(provider, plan.name), key=lambda item: item[0] != guess):
+def local_rows(local: Local, keys: Sequence[bytes], guess: int, query: Query) -> Answer:
+    """Return the rows of the first of these keys that this worker has, from the likeliest partition; blocking.
+
+    Args:
+        local: what this worker has.
+        keys: what the URL can mean, the likeliest first.
+        guess: the partition to look in first.
+        query: `from` and `to`.
+    """
+    answer: Answer = {"table": local.plan.name, "rows": [], "worker": local.worker, "partition": None}
+    absent = list(local.absent)
+    for partition, reader in sorted(local.readers.items(), key=lambda item: item[0] != guess):
         try:
             rows = next(filter(None, (reader.get(key, query.from_, query.to) for key in keys)), None)
         except StoreError:
-            absent.append(name_of(plan.name, partition))
+            absent.append(name_of(local.plan.name, partition))
             continue
         if rows:
-            return _rows_answer(plan, [shown(plan, row) for row in rows], provider.worker, partition, absent)
-    return _rows_answer(plan, [], provider.worker, None, absent)
+            answer |= {"rows": [shown(local.plan, row) for row in rows], "partition": partition}
+            break
+    return {**answer, "missing_partitions": absent}
 
 
 def as_csv(plan: TablePlan, rows: Iterable[Shown]) -> str:
@@ -104,18 +157,6 @@ def as_csv(plan: TablePlan, rows: Iterable[Shown]) -> str:
         window = (row["start"], row["end"], row["closed"])
         writer.writerow([_cell(each) for each in (*row["key"].values(), *window, *map(row["values"].get, columns))])
     return out.getvalue()
-
-
-def _readers(provider: Provider, table: str) -> Iterator[tuple[int, Reader]]:
-    for partition, (reader, _) in sorted(provider.partitions(table).items(), key=lambda item: item[0]):
-        if reader is not None:
-            yield partition, reader
-
-
-def _rows(reader: Reader, latest: Row, query: Query) -> list[Row]:
-    if query.from_ is None and query.to is None:
-        return [latest]
-    return reader.get(latest.key, query.from_, query.to)
 
 
 def _key(plan: TablePlan, row: Shown) -> bytes:
@@ -135,12 +176,6 @@ def _page(plan: TablePlan, found: list[tuple[bytes, Shown]], ends: list[bytes], 
         last = key
         rows += [row for _, row in group]
     return {"table": plan.name, "rows": rows, "next": None if bound is None else cursor(bound)}
-
-
-def _rows_answer(
-    plan: TablePlan, rows: list[Shown], worker: str, partition: int | None, absent: list[str]
-) -> Answer:  # fmt: skip
-    return {"table": plan.name, "rows": rows, "worker": worker, "partition": partition, "missing_partitions": absent}
 
 
 def _cell(value: Any) -> Any:

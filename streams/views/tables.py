@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streams.views.errors import QueryError, success
 from streams.views.params import Query, is_local, key_candidates, split_key
-from streams.views.rows import Answer, as_csv, in_all, local_page, local_rows, merged_page, missing
+from streams.views.rows import Answer, Local, as_csv, in_all, local_page, local_rows, merged_page, missing
 
 if TYPE_CHECKING:
     from streams.plan import TablePlan
@@ -56,7 +56,7 @@ class TableViews:
     async def table(self, request: web.Request) -> web.Response:
         """Answer one page of the keys of a table."""
         query, plan = Query.of(request), self._plan(request)
-        answers = [await asyncio.to_thread(local_page, self._provider, plan, query)]
+        answers = [await asyncio.to_thread(local_page, Local.of(self._provider, plan), query)]
         if query.local:
             return _answer(plan, answers[0], query)
         parameters = {name: value for name, value in request.query.items() if name not in {"scope", "format"}}
@@ -68,10 +68,10 @@ class TableViews:
         query, plan = Query.of(request), self._plan(request)
         raw = request.rel_url.raw_path.removeprefix(f"{PATH}/{plan.name}/")
         keys = key_candidates(split_key(raw, len(plan.key)))
-        here = await asyncio.to_thread(local_rows, self._provider, plan, keys, query)
+        guess = self._provider.guess(plan.name, keys[0])
+        here = await asyncio.to_thread(local_rows, Local.of(self._provider, plan), keys, guess, query)
         if query.local:
             return _answer(plan, here, query)
-        guess = self._provider.guess(plan.name, keys[0])
         answers = [here] if _is_from(here, guess) else await self._elsewhere(request, guess, here)
         found = [answer for answer in answers if answer["rows"]]
         absent = in_all([answer["missing_partitions"] for answer in answers])

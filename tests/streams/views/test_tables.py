@@ -34,7 +34,7 @@ def two_workers() -> tuple[FakeWorker, FakeWorker]:
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 25, 100])
 def test_pages_of_the_whole_app_hold_every_key_once(limit: int) -> None:
-    """Going from `next` to `next`, either worker gives all keys of both, in order, with the row of the latest window."""
+    """Going from `next` to `next`, either worker gives all keys of both, in order, with their latest rows."""
 
     async def test(get: Get) -> None:
         for worker in (0, 1):
@@ -66,6 +66,39 @@ def test_a_page_takes_prefix_and_time() -> None:
         ]
 
     ask(test, *two_workers())
+
+
+@pytest.mark.parametrize("limit", [1, 4, 25])
+def test_pages_over_a_time_hold_every_row_once(limit: int) -> None:
+    """With `from` and `to` the pages hold all rows of all windows in between, each once, by key."""
+
+    async def test(get: Get) -> None:
+        rows, after = [], ""
+        while True:
+            _, body, _ = await get(f"/api/v1/tables/traffic?from={STARTS[1]}&limit={limit}{after}")
+            rows += body["data"]["rows"]
+            if body["data"]["next"] is None:
+                break
+            after = f"&after={body['data']['next']}"
+        assert [(each["key"]["host"], each["start"]) for each in rows] == [
+            (host, start) for host in HOSTS for start in STARTS[1:]
+        ]
+
+    ask(test, *two_workers())
+
+
+def test_a_page_over_too_long_a_time_is_refused() -> None:
+    """A page looks at 500 windows at most; one key may be asked for all of them."""
+
+    async def test(get: Get) -> None:
+        status, body, _ = await get("/api/v1/tables/traffic?from=1")
+        assert (status, body["errorType"]) == (400, "bad_data")
+        assert "501 windows" in body["error"]
+        _, body, _ = await get("/api/v1/tables/traffic/a?from=1")
+        assert len(body["data"]["rows"]) == 501
+
+    rows = [row("a", START + at * MINUTE, requests=1) for at in range(501)]
+    ask(test, FakeWorker({"traffic": {0: rows, 1: [], 2: [], 3: []}}))
 
 
 def test_either_worker_gives_the_same_rows_of_a_key() -> None:

@@ -87,6 +87,15 @@ class FakeReader:
         page = [self.rows[key][-1] for key in keys[:limit]]
         return Page(page, page[-1].key if len(keys) > limit else None)
 
+    def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
+        """Return the minutes that rows start in."""
+        return sorted({(each.start or 0) // MINUTE for key in self.rows for each in self.get(key, from_, to)})
+
+    def window(self, k: int, after: bytes | None = None, limit: int = 100, prefix: bytes = b"") -> Page:
+        """Return the rows of one minute."""
+        rows = [each for key in self.rows for each in self.rows[key] if (each.start or 0) // MINUTE == k]
+        return FakeReader(rows).latest(prefix, after, limit)
+
 
 class FakeWorker:
     """A worker that has some partitions of tables of 4 partitions each.
