@@ -14,7 +14,6 @@ TOO_DEEP: Final = "too_deep"
 NOT_FINITE: Final = "not_finite"
 NUMBER_OUT_OF_RANGE: Final = "number_out_of_range"
 WRONG_TYPE: Final = "wrong_type"
-MISSING_KEY: Final = "missing_key"
 NULL_KEY: Final = "null_key"
 NOT_AN_ACCESS_LOG_LINE: Final = "not_an_access_log_line"
 BAD_TIME: Final = "bad_time"
@@ -32,8 +31,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         NOT_FINITE: "A number is NaN, infinite, or too large for a float (1e999).",
         NUMBER_OUT_OF_RANGE: "An integer in a used field does not fit in 64 bits.",
         WRONG_TYPE: "A used field holds another type than the declaration needs.",
-        MISSING_KEY: "A key field is not in the record.",
-        NULL_KEY: "A key field is null.",
+        NULL_KEY: "A key field is missing or null.",
         NOT_AN_ACCESS_LOG_LINE: "The line is not in the combined access log format.",
         BAD_TIME: "Event time is missing, not a time, not after 1970-01-01, or after the year 9999.",
         TIME_TOO_FAR_AHEAD: "Event time is later than the Kafka timestamp by more than the stream's `max_ahead`.",
