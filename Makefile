@@ -27,8 +27,9 @@ demo: $(STAMP)  ## watch it work on real data; ARGS=--once ends by itself
 
 test: lint types unit  ## lint, types and tests
 
-lint: $(STAMP)  ## ruff, every rule
+lint: $(STAMP)  ## ruff, every rule, and its format
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy

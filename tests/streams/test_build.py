@@ -108,7 +108,7 @@ def test_python_takes_every_key(section: Section, method: str) -> None:
 def test_mistakes_name_the_call() -> None:
     """A value that is not what it must be is refused at once, with file, line and column of the call."""
     app = Builder("ops")
-    (problem,) = refused(lambda: app.stream("access", topic="web access", key="host")); here = line()  # noqa: E702 - one line
+    (problem,) = refused(lambda: app.stream("access", topic="web access", key="host")); here = line()  # fmt: skip  # noqa: E702 - one line
     assert (problem.file, problem.line) == (__file__, here)
     assert problem.column > 1
     assert "'web access' is not a topic name" in problem.message
@@ -167,8 +167,8 @@ def test_app_is_checked() -> None:
 def test_check_names_every_call() -> None:
     """What does not fit together is told in one list, each at the call that declared it."""
     app, access, traffic = small()
-    app.table("other", from_=access, key="user", n=count(where="status >")); table = line()  # noqa: E702 - one line
-    app.alert("Busy", table=traffic, expr="request > 1"); alert = line()  # noqa: E702 - one line
+    app.table("other", from_=access, key="user", n=count(where="status >")); table = line()  # fmt: skip  # noqa: E702 - one line
+    app.alert("Busy", table=traffic, expr="request > 1"); alert = line()  # fmt: skip  # noqa: E702 - one line
     problems = refused(app.check)
     assert [(each.file, each.line) for each in problems] == [(__file__, table), (__file__, table), (__file__, alert)]
     assert "needs a re-key" in problems[0].message
