@@ -12,6 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from tables.keys import key_values
+from tables.query import Page
 from tables.records import NEVER
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_SERIES = 1000
-"""Most series of one exposed column and worker; what is left out is counted in `streams_exposed_series_dropped`."""
+"""Most series of one exposed column and worker; `streams_exposed_truncated_partitions` says when it bit."""
 
 
 class WorkerCollector(Collector):
@@ -123,8 +125,9 @@ class WorkerCollector(Collector):
             watermark = table.engine.progress.watermark
             if watermark > NEVER:
                 marks.append((name, watermark / 1000))
-            for state, count in table.cell_counts().items():
-                cells.append(([*name, state], count))
+            cells.append(([*name, "open"], len(table.engine.cells)))
+            if table.store is not None:
+                cells.append(([*name, "kept"], max(0, table.store.estimated_records() - len(table.engine.cells))))
             restored.append((name, table.restoring.records if table.restoring else table.restored))
             if table.restoring is not None and table.restoring.seconds_left is not None:
                 left.append((name, table.restoring.seconds_left))
@@ -159,7 +162,7 @@ class WorkerCollector(Collector):
             yield from families
             dropped.append(([plan.name], left_out))
         yield _gauge(
-            "streams_exposed_series_dropped", "Rows left out of the exposed columns because there are too many keys.",
+            "streams_exposed_truncated_partitions", "Partitions whose exposed rows were cut off because there are too many keys.",
             ["table"], dropped,
         )  # fmt: skip
 
@@ -167,7 +170,7 @@ class WorkerCollector(Collector):
 def _exposed_columns(
     name: str, columns: tuple[str, ...], key_labels: tuple[tuple[str, str], ...], tables: Iterable[TablePartition]
 ) -> tuple[list[Metric], int]:
-    """Return a family per exposed column with the rows of the latest closed window, and how many rows were left out."""
+    """Return a family per exposed column with the rows of the latest closed window, and in how many partitions rows were left out."""
     labels = [label for label, _ in key_labels]
     families = {
         column: GaugeMetricFamily(
@@ -177,15 +180,28 @@ def _exposed_columns(
     }
     room, left_out = MAX_SERIES, 0
     for table in tables:
-        rows, more = table.latest_closed(room)
-        left_out += more
-        room -= len(rows)
-        for row in rows:
+        page = _latest_closed(table, room)
+        left_out += page.after is not None
+        room -= len(page.rows)
+        for row in page.rows:
+            key = [str(part) for part in key_values(row.key, len(labels))]
             for column, family in families.items():
                 value = row.values.get(column)
                 if isinstance(value, int | float):
-                    family.add_metric([str(part) for part in row.key], float(value))
+                    family.add_metric(key, float(value))
     return list(families.values()), left_out
+
+
+def _latest_closed(table: TablePartition, room: int) -> Page:
+    """Return at most `room` rows of the latest closed window that has any; of a table without window, its totals."""
+    reader = table.reader
+    if reader is None:
+        return Page([], None)
+    if table.plan.table.window is None:
+        return reader.latest(limit=max(room, 1))
+    judged = table.engine.progress.judged[0]
+    closed = [number for number in reader.windows() if number < judged]
+    return reader.window(max(closed), limit=max(room, 1)) if closed else Page([], None)
 
 
 def _gauge(name: str, text: str, labels: list[str], values: list[tuple[list[str], float]]) -> Metric:

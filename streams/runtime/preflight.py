@@ -65,6 +65,7 @@ class Preflight(Service):
         counts = {}
         for stream in self.runtime.plan.streams.values():
             counts[stream.name] = await topics.partitions(client, stream.stream.topic)
+        self.runtime.counts = counts
         for stream in self.runtime.plan.streams.values():
             for table in stream.tables:
                 config = dict(table.changelog_config)

@@ -54,6 +54,7 @@ class Runtime:
         self.table_stats = {name: TableStats() for name in plan.tables}
         self.partitions: dict[TP, InputPartition] = {}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
+        self.counts: dict[str, int] = {}
         self.waiting_for = "the broker"
         self.rebalanced = False
         self._client: Client | None = None
