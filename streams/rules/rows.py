@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.codecs.extract import column
 from tables.columns import Column
 from tables.keys import key_values
+
+if TYPE_CHECKING:
+    from streams.codecs.base import FieldType
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,17 @@ class Rows:
         """Return the number of rows."""
         return len(self.keys)
 
-    @cached_property
-    def columns(self) -> dict[str, Column]:
-        """The aggregates and the key fields by name."""
-        parts = zip(*(key_values(key, len(self.fields)) for key in self.keys), strict=True)
-        return {**dict(zip(self.fields, map(_column, parts), strict=False)), **self.results}
+    def columns(self, uses: Mapping[str, FieldType]) -> dict[str, Column]:
+        """Return the aggregates and the key fields by name, as far as an expression uses them.
+
+        Key bytes do not tell the number 404 from the text "404"; a key field is what the expression needs it to be.
+        """
+        used = [(at, name) for at, name in enumerate(self.fields) if name in uses and name not in self.results]
+        if not used:
+            return dict(self.results)
+        values = [key_values(key, len(self.fields)) for key in self.keys]
+        parts = {name: _column([each[at] for each in values], uses[name]) for at, name in used}
+        return {**parts, **self.results}
 
     def take(self, rows: NDArray[np.intp]) -> Rows:
         """Return some of the rows."""
@@ -52,8 +62,19 @@ class Rows:
             yield dict(zip(self.results, row, strict=True))
 
 
-def _column(values: tuple[Any, ...]) -> Column:
-    """Return a column of key values: text, or whatever they are."""
-    column = np.empty(len(values), object)
-    column[:] = values
-    return Column("text" if all(isinstance(value, str) for value in values) else "any", column)
+def _column(values: Sequence[Any], use: FieldType) -> Column:
+    """Return a column of key values: numbers where they are needed (null where there is none), else as they are."""
+    if use == "number":
+        return column([_number(value) for value in values], "number")
+    objects = np.empty(len(values), object)
+    objects[:] = values
+    return Column("text" if all(isinstance(value, str) for value in values) else "any", objects)
+
+
+def _number(value: Any) -> float | None:
+    """Return the number that a key part says, None if it says none."""
+    try:
+        number = msgspec.json.decode(str(value), type=float | int)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return float(number) if isinstance(number, int) and abs(number) >= 1 << 63 else number

@@ -148,9 +148,9 @@ class Rule:
     def _hits(self, rows: Rows, begins: int) -> Iterator[tuple[bytes, _Hit]]:
         if not len(rows):
             return
-        columns = rows.results if self.condition.fields <= rows.results.keys() else rows.columns
-        held = rows.take(np.flatnonzero(self.condition.holds(columns, len(rows))))
-        shown = self.condition.values(held.columns, len(held))
+        uses = self.condition.uses
+        held = rows.take(np.flatnonzero(self.condition.holds(rows.columns(uses), len(rows))))
+        shown = self.condition.values(held.columns(uses), len(held))
         for key, values, value in zip(held.keys, held.values(), shown, strict=True):
             yield key, _Hit(values, value, rows.window, begins)
 

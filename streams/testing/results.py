@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tables.keys import key_bytes, key_values
-from tables.query import Reader
+from tables.query import Reader, Row
 
 if TYPE_CHECKING:
     from streams.effects import Event
@@ -103,13 +103,22 @@ class TableView:
     def rows(self, key: Key | None = None) -> list[TableRow]:
         """Return the rows by key bytes and window; `key` (as in `TableRow.key`) asks for one key only."""
         wanted = None if key is None else key_bytes(key if isinstance(key, tuple) else (key,))
-        found = [row for reader in self.readers for k in reader.windows() for row in reader.window(k, limit=_MOST).rows]
-        found = sorted((row for row in found if wanted in (None, row.key)), key=lambda row: (row.key, row.start or 0))
+        found = [row for reader in self.readers for row in _rows(reader, wanted)]
+        found.sort(key=lambda row: (row.key, row.start or 0))
         return [TableRow(self._shown(row.key), row.start, row.end, row.values, row.closed) for row in found]
 
     def _shown(self, key: bytes) -> Key:
         values = key_values(key, len(self.table.key))
         return values if len(values) > 1 else values[0]
+
+
+def _rows(reader: Reader, key: bytes | None) -> list[Row]:
+    """Return the rows of one key or of all, by whichever way asks the store less often."""
+    windows = reader.windows()
+    keys = [row.key for row in reader.latest(limit=_MOST, budget=_MOST).rows] if key is None else [key]
+    if len(keys) < len(windows):
+        return [row for each in keys for row in reader.get(each, limit=_MOST)]
+    return [row for k in windows for row in reader.window(k, limit=_MOST).rows if key in (None, row.key)]
 
 
 def resolved(change: Change) -> AlertState | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tables.columns import Column
+
+if TYPE_CHECKING:
+    from streams.codecs.base import FieldType
 
 
 class Condition(ABC):
@@ -17,8 +20,8 @@ class Condition(ABC):
 
     @property
     @abstractmethod
-    def fields(self) -> frozenset[str]:
-        """The columns and key fields that it reads."""
+    def uses(self) -> Mapping[str, FieldType]:
+        """The columns and key fields that it reads, and what each must be."""
 
     @abstractmethod
     def holds(self, columns: Mapping[str, Column], n: int) -> NDArray[np.bool_]:

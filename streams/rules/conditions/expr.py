@@ -12,6 +12,7 @@ from streams.rules.conditions.base import Condition
 from tables.columns import Column
 
 if TYPE_CHECKING:
+    from streams.codecs.base import FieldType
     from streams.expr import Expression
 
 
@@ -28,9 +29,9 @@ class Expr(Condition):
         self._expr, self._value = expr, value
 
     @property
-    def fields(self) -> frozenset[str]:
-        """The columns and key fields that the expression reads."""
-        return self._expr.fields | (self._value.fields if self._value else frozenset())
+    def uses(self) -> Mapping[str, FieldType]:
+        """The columns and key fields that the expression reads; `$value` is a part of it."""
+        return self._expr.uses
 
     def holds(self, columns: Mapping[str, Column], n: int) -> NDArray[np.bool_]:
         """Return where the expression is true."""
