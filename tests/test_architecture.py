@@ -27,8 +27,8 @@ STORE = ("tables/table.py", "tables/manager.py", "tables/recovery.py")
 ROOMS = {
     "faust": (*RUNTIME, *STORE, "streams/settings.py"),
     "aiokafka": (*RUNTIME, "tables/recovery.py", "streams/settings.py", "streams/demo/"),
-    "mode": (*RUNTIME, *STORE, "streams/views/"),
-    "aiohttp": ("streams/app.py", "streams/runtime/", "streams/views/", "streams/demo/"),
+    "mode": (*RUNTIME, *STORE, "streams/web.py"),
+    "aiohttp": ("streams/web.py", "streams/views/", "streams/demo/"),
     "prometheus_client": ("streams/metrics.py", "streams/metrics/"),
     "rocksdict": ("tables/rocks.py", "tables/recovery.py"),
     "yaml": ("streams/load.py", "streams/yaml_nodes.py"),
