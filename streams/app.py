@@ -19,7 +19,7 @@ from streams.plan import Plan, plan
 from streams.problems import DeclarationError
 from streams.runtime.preflight import Preflight
 from streams.runtime.runtime import Runtime
-from streams.settings import KafkaSettings, WorkerSettings, kafka_settings
+from streams.settings import KafkaSettings, WorkerSettings, read_settings
 from streams.transport.consumer import BatchConsumer, BatchSchema, BatchTransport
 from tables.manager import CellTableManager
 from tables.table import CellTable
@@ -222,7 +222,7 @@ def _faust_options(app: str, kafka: KafkaSettings, worker: WorkerSettings) -> di
 
 def _settings_or_exit(app: str, kafka: Mapping[str, str]) -> tuple[KafkaSettings, WorkerSettings]:
     try:
-        return kafka_settings(app, kafka, os.environ), WorkerSettings.read({}, os.environ)
+        return read_settings(app, kafka, os.environ)
     except SettingsError as error:
         _exit(str(error))
         raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.option_types import MAX_PORT, choice, flag, number, secrets, servers, text
-from streams.options import Problem, Secret, Settings, option
+from streams.options import Problem, Secret, Settings, SettingsError, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,3 +327,26 @@ def kafka_settings(app: str, given: Mapping[str, str], environ: Mapping[str, str
     """
     read = KafkaSettings.read(given, environ)
     return read if read.client_id else replace(read, client_id=app)
+
+
+def read_settings(
+    app: str, given: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[KafkaSettings, WorkerSettings]:
+    """Return all settings of a worker of `app`; see `kafka_settings`.
+
+    Raises:
+        SettingsError: with every mistake found in both groups.
+    """
+    problems: list[Problem] = []
+    kafka, worker = KafkaSettings(), WorkerSettings()
+    try:
+        kafka = kafka_settings(app, given, environ)
+    except SettingsError as error:
+        problems += error.problems
+    try:
+        worker = WorkerSettings.read({}, environ)
+    except SettingsError as error:
+        problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return kafka, worker

@@ -13,7 +13,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import SASLMechanism
 
 from streams.options import Secret, SettingsError
-from streams.settings import KafkaSettings, WorkerSettings, kafka_settings
+from streams.settings import KafkaSettings, WorkerSettings, kafka_settings, read_settings
 
 PASSWORD = "open sesame"  # noqa: S105 - made up, to look for in what is printed
 SASL = {
@@ -220,3 +220,12 @@ def test_the_worker_honours_fausts_own_variables() -> None:
     settings = WorkerSettings.read({}, environ)
     assert (settings.directory("ops"), settings.web_port) == (Path("state"), 7000)
     assert WorkerSettings.read({}, environ | {"STREAMS_WEB_PORT": "7001"}).web_port == 7001
+
+
+def test_mistakes_of_kafka_and_worker_come_together() -> None:
+    """A worker with a mistake in each group of settings says both at its first start."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings("ops", {"partitions": "x"}, {"STREAMS_WEB_PORT": "0"})
+    assert [problem.name for problem in caught.value.problems] == ["partitions", "web.port"]
+    kafka, worker = read_settings("ops", {}, {"STREAMS_WEB_PORT": "7000"})
+    assert (kafka.client_id, worker.web_port) == ("ops", 7000)
