@@ -88,6 +88,9 @@ class Receiver:
             judged: the first window that is not closed.
         """
         running, latest = _running(batch, z, watermark)
+        if not len(batch):
+            none = np.empty(0, np.int64)
+            return Intake(latest, none, none, none, none, none, none, {})
         rows = _after(batch.offset, z)
         n = len(batch.time)
         self._engine.stats.skipped += 0 if rows is None else n - len(rows)
