@@ -6,7 +6,6 @@ A `DeclarationError` that is not caught is shown by click, and ends the program 
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -14,14 +13,7 @@ from streams.load import load
 from streams.outline import outline
 from streams.plan import plan
 from streams.schema import schema
-
-
-def _version() -> str:
-    """Return the version of the installed distribution; a checkout that is not installed has none."""
-    try:
-        return version("ops-streams")
-    except PackageNotFoundError:
-        return "not installed"
+from streams.version import installed_version
 
 
 def _count(number: int, noun: str) -> str:
@@ -29,7 +21,7 @@ def _count(number: int, noun: str) -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="streams", message="%(prog)s %(version)s")
+@click.version_option(installed_version(), prog_name="streams", message="%(prog)s %(version)s")
 def main() -> None:
     """Declarative stream processing of operational metrics on Kafka."""
 
@@ -54,6 +46,19 @@ def show_plan(file: str) -> None:
 def show_schema() -> None:
     """Print the JSON Schema of a declaration, for editors."""
     click.echo(json.dumps(schema(), indent=2))
+
+
+@main.command("demo")
+@click.option("--once", is_flag=True, help="End by itself: 0 if what both workers say equals a recount of the file.")
+@click.option("--rate", default=1500, show_default=True, type=click.IntRange(1), help="Lines of the log per second.")
+def show_demo(*, once: bool, rate: int) -> None:
+    """Watch two workers count a real access log, on an embedded broker."""
+    from streams.demo.run import demo  # noqa: PLC0415 - checking a file needs no broker
+
+    failure = demo(click.echo, once=once, rate=rate)
+    if failure:
+        click.echo(failure, err=True)
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

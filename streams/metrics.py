@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streams.runtime.table import TablePartition
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+Samples = Sequence[tuple[list[str], float]]
+"""Label values and value of each sample of a family."""
 MAX_SERIES = 1000
 """Most series of one exposed column and worker; `streams_exposed_truncated_partitions` says when it bit."""
 
@@ -96,15 +98,16 @@ class WorkerCollector(Collector):
         yield _counter("streams_records", "Records read, by what became of them.", ["stream", "outcome"], outcomes)
         yield _counter("streams_record_bytes", "Bytes of the values of records read.", ["stream"], sizes)
         yield _counter(
-            "streams_dead_letters", "Records sent to the dead letters, by reason; `table` is empty if no table saw them.",
+            "streams_dead_letters", "Dead letters by reason; `table` is empty if no table saw the record.",
             ["stream", "table", "reason"], letters,
         )  # fmt: skip
 
     def _tables(self) -> Iterator[Metric]:
         rows, late, writes, records, sizes, windows = [], [], [], [], [], []
         for name, stats in self.runtime.table_stats.items():
-            for outcome in ("folded", "skipped", "filtered", "late"):
-                rows.append(([name, outcome], getattr(stats, outcome)))
+            rows += [
+                ([name, outcome], getattr(stats, outcome)) for outcome in ("folded", "skipped", "filtered", "late")
+            ]
             late.append(([name], stats.late))
             writes.append(([name], stats.writes))
             records.append(([name], stats.records))
@@ -137,9 +140,10 @@ class WorkerCollector(Collector):
         yield _gauge("streams_restore_remaining_seconds", "Time that the restore in progress will take.", labels, left)
 
     def _batches(self) -> Iterator[Metric]:
+        stats = self.runtime.stats
         for name, text, histogram in (
-            ("streams_batch_records", "Records per batch.", self.runtime.stats.batch_records),
-            ("streams_batch_duration_seconds", "Time from decoding a batch to its release.", self.runtime.stats.batch_seconds),
+            ("streams_batch_records", "Records per batch.", stats.batch_records),
+            ("streams_batch_duration_seconds", "Time from decoding a batch to its release.", stats.batch_seconds),
         ):
             yield HistogramMetricFamily(name, text, buckets=histogram.buckets(), sum_value=histogram.total)
 
@@ -162,7 +166,7 @@ class WorkerCollector(Collector):
             yield from families
             dropped.append(([plan.name], left_out))
         yield _gauge(
-            "streams_exposed_truncated_partitions", "Partitions whose exposed rows were cut off because there are too many keys.",
+            "streams_exposed_truncated_partitions", "Partitions whose exposed rows were cut off: too many keys.",
             ["table"], dropped,
         )  # fmt: skip
 
@@ -170,11 +174,11 @@ class WorkerCollector(Collector):
 def _exposed_columns(
     name: str, columns: tuple[str, ...], key_labels: tuple[tuple[str, str], ...], tables: Iterable[TablePartition]
 ) -> tuple[list[Metric], int]:
-    """Return a family per exposed column with the rows of the latest closed window, and in how many partitions rows were left out."""
+    """Return a family per exposed column with the rows of the latest closed window, and how many partitions were cut."""
     labels = [label for label, _ in key_labels]
     families = {
         column: GaugeMetricFamily(
-            f"streams_table_{name}_{column}", f"Column {column} of table {name} in the latest closed window.", labels=labels
+            f"streams_table_{name}_{column}", f"{column} of {name} in the latest closed window.", labels=labels
         )
         for column in columns
     }
@@ -204,14 +208,14 @@ def _latest_closed(table: TablePartition, room: int) -> Page:
     return reader.window(max(closed), limit=max(room, 1)) if closed else Page([], None)
 
 
-def _gauge(name: str, text: str, labels: list[str], values: list[tuple[list[str], float]]) -> Metric:
+def _gauge(name: str, text: str, labels: list[str], values: Samples) -> Metric:
     family = GaugeMetricFamily(name, text, labels=labels)
     for label_values, value in values:
         family.add_metric(label_values, value)
     return family
 
 
-def _counter(name: str, text: str, labels: list[str], values: list[tuple[list[str], float]]) -> Metric:
+def _counter(name: str, text: str, labels: list[str], values: Samples) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
     for label_values, value in values:
         family.add_metric(label_values, value)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 from mode import Service
@@ -12,15 +11,16 @@ from mode import Service
 from streams.metrics import CONTENT_TYPE, exposition
 from streams.runtime.partition import State
 from streams.transport.partitioner import partition_for
+from streams.version import installed_version
 from streams.views import Access, Reader, Server, application
 
 if TYPE_CHECKING:
+    from faust.assignor.partition_assignor import PartitionAssignor
+
     from streams.app import App
     from streams.plan import Plan
     from streams.rules.judge import AlertView
     from streams.runtime.table import TablePartition
-
-_DISTRIBUTION = "ops-streams"
 
 
 class WorkerProvider:
@@ -91,7 +91,7 @@ class WorkerProvider:
 
     def _distribution(self) -> dict[str, Mapping[str, Iterable[int]]]:
         """Return worker -> topic -> partitions; before the first assignment it is empty."""
-        assigned: Mapping[str, Mapping[str, Iterable[int]]] = self._app.assignor.changelog_distribution
+        assigned = cast("PartitionAssignor", self._app.assignor).changelog_distribution
         return {str(url).rstrip("/"): topics for url, topics in assigned.items()}
 
 
@@ -129,12 +129,5 @@ class WebServer(Service):
 
     async def _metrics(self, request: web.Request) -> web.Response:
         del request
-        return web.Response(body=exposition(self.app.runtime, installed_version()), headers={"Content-Type": CONTENT_TYPE})
-
-
-def installed_version() -> str:
-    """Return the version of the installed distribution, `unknown` in a checkout that is not installed."""
-    try:
-        return version(_DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"
+        body = exposition(self.app.runtime, installed_version())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

@@ -14,7 +14,7 @@ def parse(text: str) -> int:
     Raises:
         ValueError: `text` is no duration; a bare number is none, except `0`.
     """
-    match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
+    match = _PATTERN.fullmatch(text)
     if text == "0":
         return 0
     if not match or not text:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP
@@ -15,12 +13,12 @@ from tables.table import CellTable
 class StockRecovery(Recovery):
     """Recovers the changelogs of stock tables only."""
 
-    def add_active(self, table: CollectionT[Any, Any], tp: TP) -> None:
+    def add_active(self, table: CollectionT, tp: TP) -> None:
         """Take a changelog partition to be recovered, unless it holds cells."""
         if not isinstance(table, CellTable):
             super().add_active(table, tp)
 
-    def add_standby(self, table: CollectionT[Any, Any], tp: TP) -> None:
+    def add_standby(self, table: CollectionT, tp: TP) -> None:
         """Take a changelog partition to be followed, unless it holds cells."""
         if not isinstance(table, CellTable):
             super().add_standby(table, tp)

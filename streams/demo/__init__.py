@@ -1,0 +1,1 @@
+"""`streams demo`: the main job on a real access log, with an embedded broker and two workers."""

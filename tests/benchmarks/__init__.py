@@ -1,0 +1,1 @@
+"""Benchmarks: what `make bench` runs. Never part of the tests: machines differ."""
