@@ -144,7 +144,10 @@ class Partition:
             if event.topic.endswith("-alerts") and event.value:
                 assert once.setdefault(dict(event.headers)["id"], event.value) == event.value
         bodies = [json.loads(value) for value in once.values()]
-        return [(b["labels"]["host"], b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"])) for b in bodies]
+        return [
+            (b["labels"].get("host", ""), b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"]))
+            for b in bodies
+        ]
 
 
 def ms(text: str) -> int:
