@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tables.aggregates.base import Objects
 from tables.cells import RECORD_BYTES
+from tables.growth import growth
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from streams.draft import Draft
     from streams.effects import Limits
     from streams.intake import Intake
     from tables.cells import Cells
+    from tables.growth import Input
+    from tables.keys import Codes
 
 RECLAIM = 65_536
 """Keys that are kept in memory without asking whether they are still used."""
@@ -30,6 +38,7 @@ class Cutter:
         """Keep both."""
         self._cells, self._limits = cells, limits
         self._reclaim_at = min(RECLAIM, cells.keys.limit)
+        self._kinds = [kind for each in cells.table.aggregates.values() for kind in each.columns().values()]
 
     def fitting(self, rows: Intake) -> int:
         """Return how many of the rows, from the first on, the next write can hold; at least one of them."""
@@ -37,6 +46,17 @@ class Cutter:
             return 0
         cells = self._limits.records - 1
         return max(1, self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, self._limits.size))
+
+    def too_large(self, codes: Codes, inputs: Mapping[str, Input]) -> NDArray[np.bool_] | None:
+        """Return which rows alone could make a cell that no write can hold; None if none can.
+
+        Only texts (and long keys) can; without any the answer costs nothing.
+        """
+        sizes = self._cells.keys.lengths(codes)
+        if any(isinstance(kind, Objects) for kind in self._kinds):
+            sizes = sizes + growth(self._cells.table.aggregates, inputs, len(codes))
+        large: NDArray[np.bool_] = sizes > self._limits.size // 2
+        return large if large.any() else None
 
     def full(self, draft: Draft, records: int) -> bool:
         """Return whether so many more records of alerts, or emitted rows, have no room in the write."""

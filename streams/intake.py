@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tables.growth import Input
 
 Ints = NDArray[np.int64]
+LARGE = -3
+"""Stands for the code of a row that is too large, beside `BAD` and `FULL`."""
 Index = NDArray[np.intp]
 
 
@@ -58,10 +60,7 @@ class Intake:
         return self._part(slice(0, at), int(self.running[at - 1])), self._part(slice(at, None), self.watermark)
 
     def _part(self, rows: slice, watermark: int) -> Intake:
-        inputs: dict[str, Input] = {
-            name: (None if mask is None else mask[rows], None if column is None else column.take(rows))
-            for name, (mask, column) in self.inputs.items()
-        }
+        inputs = {name: _cut(given, rows) for name, given in self.inputs.items()}
         arrays = (self.codes, self.pane, self.first, self.time, self.offset, self.running)
         codes, pane, first, time, offset, running = (array[rows] for array in arrays)
         return Intake(watermark, codes, pane, first, time, offset, running, inputs)
@@ -134,8 +133,14 @@ class Receiver:
             letters += self._refused(batch, rows, codes)
             kept = np.flatnonzero(codes >= 0)
             rows, pane, first, codes = rows.take(kept), pane[kept], first[kept], codes[kept]
-        self._engine.stats.folded += len(codes)
         inputs = self._inputs(rows.columns, len(codes))
+        large = self._engine.cutter.too_large(codes, inputs) if len(codes) else None
+        if large is not None:
+            letters += self._refused(batch, rows, np.where(large, LARGE, codes))
+            kept = np.flatnonzero(~large)
+            rows, pane, first, codes = rows.take(kept), pane[kept], first[kept], codes[kept]
+            inputs = self._inputs(rows.columns, len(codes))
+        self._engine.stats.folded += len(codes)
         return Intake(latest, codes, pane, first, rows.time, rows.offset, rows.running, inputs, letters)
 
     def _inputs(self, columns: Mapping[str, Column], n: int) -> dict[str, Input]:
@@ -144,16 +149,16 @@ class Receiver:
         values: dict[str, Column] = {}
         inputs: dict[str, Input] = {}
         for each in self._plan.aggregates:
-            mask = column = None
+            mask = None
             if each.where is not None:
                 mask = masks.get(each.where.text)
                 if mask is None:
                     mask = masks[each.where.text] = each.where.holds(columns, n)
-            if each.of is not None:
-                column = values.get(each.of.text)
-                if column is None:
-                    column = values[each.of.text] = each.of.evaluate(columns, n)
-            inputs[each.name] = (mask, column)
+            for one in (each.of, each.by):
+                if one is not None and one.text not in values:
+                    values[one.text] = one.evaluate(columns, n)
+            of = None if each.of is None else values[each.of.text]
+            inputs[each.name] = (mask, of) if each.by is None else (mask, of, values[each.by.text])
         return inputs
 
     def _late(self, batch: Batch, rows: _Rows, late: Index) -> list[Event]:
@@ -177,6 +182,11 @@ class Receiver:
         if code == FULL:
             most = self._plan.table.max_keys
             return reasons.TOO_MANY_KEYS, f"table {name} has {most} keys in this partition; raise `max_keys` or expire"
+        if code == LARGE:
+            return (
+                reasons.TOO_LARGE,
+                f"with its key and texts a row of table {name} would not fit in one changelog record",
+            )
         key = self._plan.key
         values = {part: rows.columns[part].take(np.array([row])).tolist()[0] for part in key}
         for part, value in values.items():
@@ -206,6 +216,14 @@ class _Rows:
     def take(self, rows: Index) -> _Rows:
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         return _Rows(self.where[rows], columns, self.time[rows], self.offset[rows], self.running[rows])
+
+
+def _cut(given: Input, rows: slice) -> Input:
+    """Return a part of what an aggregate takes."""
+    mask, of, by = given if len(given) == 3 else (*given, None)  # noqa: PLR2004 - with `by`
+    mask = None if mask is None else mask[rows]
+    of = None if of is None else of.take(rows)
+    return (mask, of) if by is None else (mask, of, by.take(rows))
 
 
 def _running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:

@@ -53,6 +53,7 @@ class TableEngine:
         progress: how far it has come.
         cells: the open cells.
         stats: what it counts.
+        cutter: says what fits in a write.
         draft: the write that is being filled.
         ended: keys whose alerts ended since open rows were judged last.
         on_change: is told each change of an alert, just before it happens.
@@ -70,7 +71,7 @@ class TableEngine:
         self.ended: set[bytes] = set()
         self.on_change: Callable[[Change], object] = _ignore
         self._receiver = Receiver(self)
-        self._cutter = Cutter(self.cells, limits or Limits())
+        self.cutter = Cutter(self.cells, limits or Limits())
         self._closer = Closer(self)
         self._store: Store | None = None
         self._restored = False
@@ -147,13 +148,13 @@ class TableEngine:
             return
         rows = self._receiver.receive(batch, known.z, known.watermark, self.progress.judged[0])
         self.draft.letters += rows.letters
-        while (stop := self._cutter.fitting(rows)) < len(rows):
+        while (stop := self.cutter.fitting(rows)) < len(rows):
             part, rows = rows.split(stop)
             self._take(part)
             yield from self._heard(batch.origin, Origin(int(part.offset[-1]), part.watermark))
         self._take(rows)
         yield from self._heard(batch.origin, Origin(last, rows.watermark, batch.idle))
-        self._cutter.reclaim()
+        self.cutter.reclaim()
 
     def tick(self, watermark: int) -> Iterator[Write]:
         """Advance the table's watermark after silence, in ms: written down first, then windows close."""
@@ -181,7 +182,7 @@ class TableEngine:
 
     def full(self, work: Sequence[Change | Event]) -> bool:
         """Return whether what one key brings has no room in the write that is being filled."""
-        return self._cutter.full(self.draft, sum(1 if isinstance(item, Event) else 2 for item in work))
+        return self.cutter.full(self.draft, sum(1 if isinstance(item, Event) else 2 for item in work))
 
     def enter(self, item: Change | Event) -> None:
         """Let a change happen, or a row go out, with the write that is being filled."""
@@ -231,7 +232,7 @@ class TableEngine:
         """Return what expires, as far as there is room; what does not fit waits."""
         found: list[Record] = []
         while self._store is not None:
-            room = min(TOMBSTONES, self._cutter.tombstones(records + len(found), size))
+            room = min(TOMBSTONES, self.cutter.tombstones(records + len(found), size))
             more = self.cells.expired(self.progress.watermark, room, self._store) if room else []
             found += more
             size += sum(size_of(record.key) for record in more)

@@ -263,6 +263,38 @@ def test_writes_keep_their_limits() -> None:
     assert len(emitted) == 170
 
 
+def test_a_row_that_fits_no_write_is_a_dead_letter() -> None:
+    """A text or a key that is too long for a changelog record is refused; the rows beside it count."""
+    bench = Bench(planned(aggregates='n: count(), final: last("v")'), Limits(size=4_000))
+    writes = bench.feed(event(1, v="x" * 3_000), event(1, v="y"), event(1, "k" * 3_000, v="z"), event(1, "b", v="w"))
+    letters = [letter for write in writes for letter in write.letters]
+    assert [reason(letter) for letter in letters] == [reasons.TOO_LARGE] * 2
+    assert bench.table.stats.folded == 2
+
+
+ALERT = """
+  c: {from: s, key: host, window: {tumbling: 10s, grace: 0s}, emit: close, aggregates: {n: count()}}
+alerts:
+  - {alert: A, table: c, expr: n >= 2}
+"""
+
+
+def test_resume_sends_what_the_last_write_owed() -> None:
+    """After a restart the events of the last write come again, byte for byte, and nothing of the writes before it."""
+    made = plan(loads(f"app: t\nstreams:\n  s: {{topic: s, time: {{field: ts, unit: ms}}, key: host}}\ntables:{ALERT}"))
+    bench = Bench(made)
+    bench.feed(event(1), event(2), event(1, "b"), event(2, "b"))
+    (fired,) = bench.feed(event(11), event(12))
+    (again,) = Bench(made, store=bench.store).writes
+    assert again.records == []
+    assert again.events == fired.events
+    assert len(fired.events) == 4
+    (resolved,) = bench.feed(event(21))
+    (again,) = Bench(made, store=bench.store).writes
+    assert again.events == resolved.events
+    assert len(resolved.events) == 2
+
+
 def test_expired_cells_get_tombstones_in_a_later_write() -> None:
     """A cell goes when its last window end + keep has passed, not before the write after its windows were judged."""
     bench = Bench(planned("emit: close, keep: 20s,"))
