@@ -7,22 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streams import reasons
-from streams.letters import LATE, letter
-from tables.keys import FULL
+from streams.arrivals import Arrivals, running, unread
+from streams.refusals import LARGE, Refusals
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streams.arrivals import Ints
     from streams.effects import Batch, Event
     from streams.table_engine import TableEngine
     from tables.columns import Column
     from tables.growth import Input
-
-Ints = NDArray[np.int64]
-LARGE = -3
-"""Stands for the code of a row that is too large, beside `BAD` and `FULL`."""
-Index = NDArray[np.intp]
 
 
 @dataclass(slots=True)
@@ -76,6 +72,7 @@ class Receiver:
     def __init__(self, engine: TableEngine) -> None:
         """Keep them."""
         self._engine, self._plan, self._cells = engine, engine.plan, engine.cells
+        self._refusals = Refusals(engine)
 
     def receive(self, batch: Batch, z: int, watermark: int, judged: int) -> Intake:
         """Return what of a batch is folded.
@@ -86,62 +83,54 @@ class Receiver:
             watermark: of that origin, before the batch.
             judged: the first window that is not closed.
         """
-        running, latest = _running(batch, z, watermark)
-        if not len(batch):
-            none = np.empty(0, np.int64)
-            return Intake(latest, none, none, none, none, none, none, {})
-        rows = _after(batch.offset, z)
-        n = len(batch.time)
-        self._engine.stats.skipped += 0 if rows is None else n - len(rows)
-        columns, rows = self._columns(batch, rows)
-        time, offset, running = (_take(array, rows) for array in (batch.time, batch.offset, running))
-        where = np.arange(n) if rows is None else rows
-        return self._fresh(batch, _Rows(where, columns, time, offset, running), latest, judged)
+        greatest, latest = running(batch, z, watermark)
+        rows = unread(batch, z, self._plan.needs, greatest)
+        self._engine.stats.skipped += len(batch) - len(rows)
+        letters: list[Event] = []
+        if len(rows):
+            rows = self._timely(batch, self._wanted(rows), judged, letters)
+            rows = self._keyed(batch, rows, letters)
+        inputs = self._inputs(rows.columns, len(rows)) if len(rows) else {}
+        if inputs and (large := self._engine.cutter.too_large(rows.codes, inputs)) is not None:
+            rows.codes = np.where(large, LARGE, rows.codes)
+            rows = self._coded(batch, rows, letters)
+            inputs = self._inputs(rows.columns, len(rows))
+        self._engine.stats.folded += len(rows)
+        return Intake(latest, rows.codes, rows.pane, rows.first, rows.time, rows.offset, rows.running, inputs, letters)
 
-    def _columns(self, batch: Batch, rows: Index | None) -> tuple[dict[str, Column], Index | None]:
-        """Return the fields and derived fields of the rows that hold `where`, and which rows of the batch those are."""
-        columns = {name: _column(batch.columns[name], rows) for name in self._plan.needs if name in batch.columns}
-        n = len(batch.time) if rows is None else len(rows)
+    def _wanted(self, rows: Arrivals) -> Arrivals:
+        """Return the rows that hold the table's `where`, with their derived fields."""
         for name, expression in self._plan.derive.items():
-            columns[name] = expression.evaluate(columns, n)
+            rows.columns[name] = expression.evaluate(rows.columns, len(rows))
         if self._plan.where is None:
-            return columns, rows
-        kept = np.flatnonzero(self._plan.where.holds(columns, n))
-        self._engine.stats.filtered += n - len(kept)
-        if len(kept) == n:
-            return columns, rows
-        return {name: column.take(kept) for name, column in columns.items()}, kept if rows is None else rows[kept]
+            return rows
+        kept = np.flatnonzero(self._plan.where.holds(rows.columns, len(rows)))
+        self._engine.stats.filtered += len(rows) - len(kept)
+        return rows if len(kept) == len(rows) else rows.take(kept)
 
-    def _fresh(self, batch: Batch, rows: _Rows, latest: int, judged: int) -> Intake:
-        """Tell late rows and rows without a usable key apart.
+    def _timely(self, batch: Batch, rows: Arrivals, judged: int, letters: list[Event]) -> Arrivals:
+        """Return the rows that count in an open window, with their panes; late ones may make letters.
 
         A row is late by the running watermark of its own origin; and a window that is closed stays closed whatever
         the origin says (an idle origin, a tick).
         """
-        panes, letters = self._cells.panes, []
-        pane = panes.pane(rows.time)
-        first = panes.counts_from(pane, rows.running)
-        if judged > first.min(initial=judged):
-            first = np.maximum(first, judged)
-        late = panes.late(pane, first)
-        if late.any():
-            letters += self._late(batch, rows, np.flatnonzero(late))
-            kept = np.flatnonzero(~late)
-            rows, pane, first = rows.take(kept), pane[kept], first[kept]
-        codes = self._cells.keys.encode([rows.columns[name] for name in self._plan.key])
-        if len(codes) and int(codes.min()) < 0:
-            letters += self._refused(batch, rows, codes)
-            kept = np.flatnonzero(codes >= 0)
-            rows, pane, first, codes = rows.take(kept), pane[kept], first[kept], codes[kept]
-        inputs = self._inputs(rows.columns, len(codes))
-        large = self._engine.cutter.too_large(codes, inputs) if len(codes) else None
-        if large is not None:
-            letters += self._refused(batch, rows, np.where(large, LARGE, codes))
-            kept = np.flatnonzero(~large)
-            rows, pane, first, codes = rows.take(kept), pane[kept], first[kept], codes[kept]
-            inputs = self._inputs(rows.columns, len(codes))
-        self._engine.stats.folded += len(codes)
-        return Intake(latest, codes, pane, first, rows.time, rows.offset, rows.running, inputs, letters)
+        panes = self._cells.panes
+        rows.pane = panes.pane(rows.time)
+        rows.first = np.maximum(panes.counts_from(rows.pane, rows.running), judged)
+        late = panes.late(rows.pane, rows.first)
+        if not late.any():
+            return rows
+        letters += self._refusals.late(batch, rows.take(np.flatnonzero(late)))
+        return rows.take(np.flatnonzero(~late))
+
+    def _keyed(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
+        """Return the rows that have a key, with its codes; the others make dead letters."""
+        rows.codes = self._cells.keys.encode([rows.columns[name] for name in self._plan.key])
+        return self._coded(batch, rows, letters) if rows.codes.min(initial=0) < 0 else rows
+
+    def _coded(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
+        letters += self._refusals.refused(batch, rows.take(np.flatnonzero(rows.codes < 0)))
+        return rows.take(np.flatnonzero(rows.codes >= 0))
 
     def _inputs(self, columns: Mapping[str, Column], n: int) -> dict[str, Input]:
         """Return what each aggregate takes; equal expressions are evaluated once."""
@@ -161,62 +150,6 @@ class Receiver:
             inputs[each.name] = (mask, of) if each.by is None else (mask, of, values[each.by.text])
         return inputs
 
-    def _late(self, batch: Batch, rows: _Rows, late: Index) -> list[Event]:
-        self._engine.stats.late += len(late)
-        topic = self._plan.late_topic
-        if topic is None:
-            return []
-        message = f"all windows of table {self._plan.name} that it belongs to were closed"
-        return [self._letter(batch, int(row), topic, LATE, message) for row in rows.where[late]]
-
-    def _refused(self, batch: Batch, rows: _Rows, codes: Ints) -> list[Event]:
-        letters = []
-        for row in np.flatnonzero(codes < 0).tolist():
-            reason, message = self._why(rows, row, int(codes[row]))
-            self._engine.stats.dead[reason] += 1
-            letters.append(self._letter(batch, int(rows.where[row]), self._plan.dead_letters, reason, message))
-        return letters
-
-    def _why(self, rows: _Rows, row: int, code: int) -> tuple[str, str]:
-        name = self._plan.name
-        if code == FULL:
-            most = self._plan.table.max_keys
-            return reasons.TOO_MANY_KEYS, f"table {name} has {most} keys in this partition; raise `max_keys` or expire"
-        if code == LARGE:
-            return (
-                reasons.TOO_LARGE,
-                f"with its key and texts a row of table {name} would not fit in one changelog record",
-            )
-        key = self._plan.key
-        values = {part: rows.columns[part].take(np.array([row])).tolist()[0] for part in key}
-        for part, value in values.items():
-            if value is None:
-                return reasons.NULL_KEY, f"key field {part} of table {name} is null"
-        shown = ", ".join(f"{part}={value!r:.100}" for part, value in values.items())
-        return reasons.WRONG_TYPE, f"{shown} cannot be a key of table {name}: it is made of texts and finite numbers"
-
-    def _letter(self, batch: Batch, row: int, to: str, reason: str, message: str) -> Event:
-        if batch.source is None:
-            raise ValueError(f"a batch of {batch.origin} came without the records that it was decoded from")
-        topic, _, partition = batch.origin.rpartition("-")
-        index = int(batch.rows[row])
-        return letter(batch.source, index, to=to, topic=topic, partition=int(partition), reason=reason, message=message)
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Rows on their way in: which rows of the batch they are, and their values."""
-
-    where: Index
-    columns: dict[str, Column]
-    time: Ints
-    offset: Ints
-    running: Ints
-
-    def take(self, rows: Index) -> _Rows:
-        columns = {name: column.take(rows) for name, column in self.columns.items()}
-        return _Rows(self.where[rows], columns, self.time[rows], self.offset[rows], self.running[rows])
-
 
 def _cut(given: Input, rows: slice) -> Input:
     """Return a part of what an aggregate takes."""
@@ -224,33 +157,3 @@ def _cut(given: Input, rows: slice) -> Input:
     mask = None if mask is None else mask[rows]
     of = None if of is None else of.take(rows)
     return (mask, of) if by is None else (mask, of, by.take(rows))
-
-
-def _running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:
-    """Return the origin's greatest event time up to each row of the batch, and after all of it.
-
-    What the table has skipped it has not seen: a table that is new in mid-stream has no watermark for it.
-    """
-    seen = batch.seen
-    offset, time = (batch.offset, batch.time) if seen is None else (seen.offset, seen.time)
-    skipped = int(np.searchsorted(offset, z, "right"))
-    if skipped:
-        time = np.concatenate((np.full(skipped, watermark), time[skipped:]))
-    if not len(time):
-        return time, watermark
-    running = np.maximum(np.maximum.accumulate(time), watermark)
-    return (running if seen is None else running[seen.at]), int(running[-1])
-
-
-def _after(offset: Ints, z: int) -> Index | None:
-    """Return the rows whose offset is greater than `z`, None if all are."""
-    skipped = int(np.searchsorted(offset, z, "right"))
-    return np.arange(skipped, len(offset)) if skipped else None
-
-
-def _take(array: Ints, rows: Index | None) -> Ints:
-    return array if rows is None else array[rows]
-
-
-def _column(column: Column, rows: Index | None) -> Column:
-    return column if rows is None else column.take(rows)

@@ -1,0 +1,87 @@
+"""Rows of a batch on their way into a table, and the watermark that runs along with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from streams.effects import Batch
+    from tables.columns import Column
+
+Ints = NDArray[np.int64]
+Index = NDArray[np.intp]
+
+
+def _none() -> Ints:
+    return np.empty(0, np.int64)
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Some rows of a batch, n of them.
+
+    Args:
+        where: which rows of the batch they are.
+        columns: the fields and derived fields that the table needs.
+        time: shape (n,), event time in ms.
+        offset: shape (n,).
+        running: shape (n,), the greatest event time of the origin up to each row.
+        pane: shape (n,), pane numbers, once they are known.
+        first: shape (n,), the first window in which each row counts, once it is known.
+        codes: shape (n,), key codes, once they are known.
+    """
+
+    where: Index
+    columns: dict[str, Column]
+    time: Ints
+    offset: Ints
+    running: Ints
+    pane: Ints = field(default_factory=_none)
+    first: Ints = field(default_factory=_none)
+    codes: Ints = field(default_factory=_none)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.where)
+
+    def take(self, rows: Index) -> Arrivals:
+        """Return some of the rows."""
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        known = (self.pane, self.first, self.codes)
+        pane, first, codes = (each[rows] if len(each) else each for each in known)
+        return Arrivals(
+            self.where[rows], columns, self.time[rows], self.offset[rows], self.running[rows], pane, first, codes
+        )
+
+
+def running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:
+    """Return the origin's greatest event time up to each row of the batch, and after all of it.
+
+    What the table has skipped it has not seen: a table that is new in mid-stream has no watermark for it.
+
+    Args:
+        batch: of one origin.
+        z: the last offset of that origin that was folded already.
+        watermark: of that origin, before the batch.
+    """
+    seen = batch.seen
+    offset, time = (batch.offset, batch.time) if seen is None else (seen.offset, seen.time)
+    skipped = int(np.searchsorted(offset, z, "right"))
+    if skipped:
+        time = np.concatenate((np.full(skipped, watermark), time[skipped:]))
+    if not len(time):
+        return time, watermark
+    greatest = np.maximum(np.maximum.accumulate(time), watermark)
+    return (greatest if seen is None else greatest[seen.at]), int(greatest[-1])
+
+
+def unread(batch: Batch, z: int, needs: frozenset[str], greatest: Ints) -> Arrivals:
+    """Return the rows whose offset is greater than `z`, with the columns that a table needs."""
+    skipped = int(np.searchsorted(batch.offset, z, "right"))
+    columns = {name: batch.columns[name] for name in needs if name in batch.columns}
+    rows = Arrivals(np.arange(len(batch)), columns, batch.time, batch.offset, greatest)
+    return rows.take(np.arange(skipped, len(batch))) if skipped else rows
