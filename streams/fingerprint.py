@@ -18,7 +18,7 @@ def fingerprint(stream: Stream, table: Table) -> str:
     long state is kept, or what is done with it, does not count: keep, grace, expose, emit, alerts, topics.
     """
     texts = [stream.where, table.where]
-    texts += [text for each in table.aggregates.values() for text in (each.of, each.where)]
+    texts += [getattr(each, part) for each in table.aggregates.values() for part in each.expressions]
     derive = {**stream.derive, **table.derive}
     used = set(table.key) | set(_fields(texts))
     for name, text in reversed(derive.items()):

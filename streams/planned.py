@@ -23,12 +23,14 @@ class AggregatePlan:
         name: the column.
         aggregate: as it is declared.
         of: the values that it takes; None if it takes none.
+        by: the second value that it takes; None for most.
         where: rows that count; None is all.
     """
 
     name: str
     aggregate: Aggregate
     of: Expression | None = None
+    by: Expression | None = None
     where: Expression | None = None
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from streams import codecs
 from streams.codecs.base import Codec, FieldType
-from streams.expr import Expression, ExpressionError, compile  # noqa: A004 - the language's own word
+from streams.expr import OF_TYPES, Expression, ExpressionError, compile  # noqa: A004 - the language's own word
 from streams.fingerprint import fingerprint
 from streams.names import alerts_topic, changelog_config, changelog_topic, dead_letters_topic, emit_topic, key_label
 from streams.needs import Needs, described
@@ -125,7 +125,8 @@ class _Planner:
         for index, field in enumerate(table.key):
             self.key_field(field, (*path, "key", index), scope)
         aggregates = tuple(self.aggregate(column, each, path, scope) for column, each in table.aggregates.items())
-        used = _used([*derive.values(), where, *(each.of for each in aggregates), *(each.where for each in aggregates)])
+        taken = [part for each in aggregates for part in (each.of, each.by, each.where)]
+        used = _used([*derive.values(), where, *taken])
         app = self.declaration.app
         made = TablePlan(
             name=name,
@@ -167,9 +168,11 @@ class _Planner:
     def aggregate(self, column: str, aggregate: Aggregate, table: Path, scope: Scope) -> AggregatePlan:
         """Return the plan of one column."""
         path: Path = (*table, "aggregates", column)
-        of = scope.compile(aggregate.of, path, "number" if aggregate.needs == "number" else None, "of")
+        of = scope.compile(aggregate.of, path, OF_TYPES.get(aggregate.needs), "of")
+        takes_by = "by" in aggregate.expressions
+        by = scope.compile(getattr(aggregate, "by", None), path, "number", "by") if takes_by else None
         where = scope.condition(aggregate.where, path, "where")
-        return AggregatePlan(name=column, aggregate=aggregate, of=of, where=where)
+        return AggregatePlan(name=column, aggregate=aggregate, of=of, by=by, where=where)
 
     def rules(self, table: TablePlan, types: dict[str, FieldType]) -> tuple[RulePlan, ...]:
         """Return the plans of a table's alerts."""
@@ -253,6 +256,6 @@ def _column_types(table: TablePlan, scope: Scope) -> dict[str, FieldType]:
     for name in table.key:
         types[name] = scope.derived.get(name) or scope.needs.types.get(name, "any")
     for each in table.aggregates:
-        takes_any = each.aggregate.needs == "any"
-        types[each.name] = (each.of.type if each.of else "any") if takes_any else "number"
+        gives = each.aggregate.gives
+        types[each.name] = (each.of.type if each.of else "any") if gives == "of" else gives
     return types

@@ -6,12 +6,30 @@
 from __future__ import annotations
 
 from tables.aggregates.count import count
+from tables.aggregates.first import first
 from tables.aggregates.last import last
 from tables.aggregates.max import max  # noqa: A004 - the word that a declaration uses
+from tables.aggregates.max_by import max_by
 from tables.aggregates.mean import mean
 from tables.aggregates.min import min  # noqa: A004 - the word that a declaration uses
+from tables.aggregates.min_by import min_by
 from tables.aggregates.quantile import quantile
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
 from tables.spec import Table, Window, hopping, tumbling
 
-__all__ = ["Table", "Window", "count", "hopping", "last", "max", "mean", "min", "quantile", "sum", "tumbling"]
+__all__ = [
+    "Table",
+    "Window",
+    "count",
+    "first",
+    "hopping",
+    "last",
+    "max",
+    "max_by",
+    "mean",
+    "min",
+    "min_by",
+    "quantile",
+    "sum",
+    "tumbling",
+]

@@ -149,7 +149,8 @@ class Cells:
             codes: shape (n,), key codes of `self.keys`, none negative.
             pane: shape (n,), pane numbers.
             first: shape (n,), the first window in which each row counts; rows late for all are not given.
-            inputs: by aggregate name, (mask or None for all, `of` column or None), each over the n rows.
+            inputs: by aggregate name, (mask or None for all, `of` column or None), each over the n rows; a third is
+                the `by` column.
             time: shape (n,), event times in ms.
             offset: shape (n,), offsets in the input partition.
 
@@ -163,13 +164,15 @@ class Cells:
         whole = Fold(touched, index, None, time, offset)
         parts: dict[int, Fold] = {}
         for name, aggregate in self.table.aggregates.items():
-            mask, column = inputs[name]
+            mask, *columns = inputs[name]
             if mask is not None and id(mask) not in parts:
                 parts[id(mask)] = self._part(rows, np.flatnonzero(mask), time, offset)
             part = whole if mask is None else parts[id(mask)]
             if len(part.rows):
-                values = column if column is None or mask is None else column.take(mask)
-                aggregate.fold(self._map.state.of(name), Fold(part.rows, part.index, values, part.time, part.offset))
+                taken = [each if each is None or mask is None else each.take(mask) for each in (*columns, None)]
+                values, by = taken[:2]
+                brought = Fold(part.rows, part.index, values, part.time, part.offset, by)
+                aggregate.fold(self._map.state.of(name), brought)
         self._soil(touched)
         self._pending_bytes += int(growth(self.table.aggregates, inputs, len(codes)).sum())
         return touched

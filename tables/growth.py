@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
     from tables.columns import Column, Mask
 
-    Input = tuple[Mask | None, Column | None]
+    Input = tuple[Mask | None, Column | None] | tuple[Mask | None, Column | None, Column | None]
+    """The rows that count (None: all), the `of` column, and the `by` column where there is one."""
 
 _NUMBER_BYTES = 32
 """JSON of a number, true, false or null."""
@@ -40,6 +41,8 @@ def growth(aggregates: Mapping[str, Aggregate], inputs: Mapping[str, Input], n: 
         for kind in aggregate.columns().values():
             if not isinstance(kind, Fixed):
                 total += _added(kind, inputs[name][1])
+            if isinstance(kind, Objects):
+                total += kind.extra
     return total
 
 

@@ -32,7 +32,9 @@ class Window:
         if self.size <= 0:
             raise ValueError("a window must be longer than 0s; write for example tumbling('1m')")
         if not 0 < self.every <= self.size:
-            raise ValueError("`every` must be more than 0s and at most the window's length, or rows fall between windows")
+            raise ValueError(
+                "`every` must be more than 0s and at most the window's length, or rows fall between windows"
+            )
 
     @property
     def tumbling(self) -> bool:

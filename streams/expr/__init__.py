@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.expr.calls import call
+from streams.expr.calls import OF_TYPES, call
 from streams.expr.errors import ExpressionError
 from streams.expr.expression import Expression, compile  # noqa: A004 - the language's own word
 
-__all__ = ["Expression", "ExpressionError", "call", "compile"]
+__all__ = ["OF_TYPES", "Expression", "ExpressionError", "call", "compile"]

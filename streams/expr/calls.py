@@ -15,7 +15,8 @@ from streams.expr.tokens import Token, number, tokenize, unescape
 from tables.aggregates import registry
 from tables.aggregates.base import Aggregate
 
-_EXPRESSIONS = ("of", "where")
+OF_TYPES: Mapping[str, Literal["number", "bool"]] = {"number": "number", "condition": "bool"}
+"""The type that an aggregate's `of` must have by what it needs; others take any."""
 _SAY = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
 
 
@@ -131,7 +132,7 @@ def _build(kind: type[Aggregate], name: Token, arguments: list[_Argument]) -> Ag
             message = f"`{key}` of {kind.kind} must be {_say(hints[key])}, not {argument.token.text}"
             raise ExpressionError(message, argument.token.column)
     _check_missing(kind, name, given)
-    for key in _EXPRESSIONS:
+    for key in kind.expressions:
         if key in given and given[key].value is not None:
             _check_expression(kind, key, given[key])
     try:
@@ -168,7 +169,7 @@ def _parameters(kind: type[Aggregate]) -> dict[str, Parameter]:
 def _check_missing(kind: type[Aggregate], name: Token, given: Mapping[str, _Argument]) -> None:
     """Refuse a call without an argument that the aggregate needs."""
     for key, parameter in _parameters(kind).items():
-        needed = parameter.default is parameter.empty or (key == "of" and kind.needs in ("number", "any"))
+        needed = parameter.default is parameter.empty or (key == "of" and kind.needs not in ("nothing", "maybe"))
         if needed and (key not in given or given[key].value is None):
             what = "a field or an expression" if key == "of" else f"`{key}`"
             raise ExpressionError(f"{kind.kind} needs {what}; write `{_usage(kind)}`", name.column)
@@ -176,9 +177,8 @@ def _check_missing(kind: type[Aggregate], name: Token, given: Mapping[str, _Argu
 
 def _check_expression(kind: type[Aggregate], key: str, argument: _Argument) -> None:
     """Compile the expression in a text argument; a mistake in it is told at its place in the call."""
-    expect: Literal["bool", "number"] | None = "bool" if key == "where" else None
-    if key == "of" and kind.needs == "number":
-        expect = "number"
+    fixed: Mapping[str, Literal["bool", "number"]] = {"where": "bool", "by": "number"}
+    expect = fixed.get(key, OF_TYPES.get(kind.needs))
     try:
         compile_expression(argument.value, expect=expect)
     except ExpressionError as error:

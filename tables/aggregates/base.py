@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tables.columns import Column
 
 Rows = NDArray[np.intp]
+Needs = Literal["number", "any", "condition", "nothing", "maybe"]
 View = Mapping[str, Any]
 """The state columns of one aggregate by name, as `State.of` returns them: arrays indexed by row, or `RaggedColumn`s."""
 
@@ -36,7 +37,15 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Objects:
-    """A state column of one Python value a row (None, bool, int, float or str), encoded as JSON."""
+    """A state column of one Python value a row (whatever JSON holds), encoded as JSON.
+
+    Values are replaced, never changed in place: rows may share them.
+
+    Args:
+        extra: bytes of JSON that one event can add besides its value, for columns that hold several values.
+    """
+
+    extra: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class Fold:
         values: the `of` column over the n events; None if the aggregate has no `of`. Nulls are still in it.
         time: shape (n,), event time in ms.
         offset: shape (n,), offset of the event in its input partition.
+        by: the `by` column over the n events; None if the aggregate has no such expression.
     """
 
     rows: Rows
@@ -56,6 +66,7 @@ class Fold:
     values: Column | None
     time: NDArray[np.int64]
     offset: NDArray[np.int64]
+    by: Column | None = None
 
 
 @dataclass(frozen=True)
@@ -68,19 +79,24 @@ class Aggregate(ABC):
     """
 
     kind: ClassVar[str]
-    needs: ClassVar[Literal["number", "any", "nothing", "maybe"]] = "number"
-    """What `of` must be: a number, anything, not given, or optional anything."""
+    needs: ClassVar[Needs] = "number"
+    """What `of` must be: a number, anything, a condition, not given, or optional anything."""
+    gives: ClassVar[Literal["number", "of", "any"]] = "number"
+    """What the result is: a number, what `of` is, or anything that JSON holds, such as a list."""
+    expressions: ClassVar[tuple[str, ...]] = ("of", "where")
+    """The arguments that are expressions. With `by` among them, a number, `Fold.by` has its values."""
 
     of: str | None = field(default=None)
     where: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse a call that lacks what is aggregated, or says it in something else than text."""
-        if self.of is None and self.needs in ("number", "any"):
+        if self.of is None and self.needs in ("number", "any", "condition"):
             raise ValueError(f'{self.kind} needs what to aggregate; write for example {self.kind}("duration")')
         if self.of is not None and self.needs == "nothing":
             raise ValueError(f"{self.kind} aggregates no values, but got {self.of!r}; leave it out")
-        for name, text in cast("Any", (("of", self.of), ("where", self.where))):
+        for name in self.expressions:
+            text: Any = getattr(self, name)
             if text is not None and not (isinstance(text, str) and text.strip()):
                 raise ValueError(f'`{name}` of {self.kind} is an expression as text, such as "duration"; got {text!r}')
 
@@ -117,6 +133,15 @@ def render_call(aggregate: Aggregate) -> str:
         value: Any = getattr(aggregate, name)
         if value == parameter.default:
             continue
-        text = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
+        text = _literal(value)
         parts.append(f"{name}={text}" if parameter.kind is parameter.KEYWORD_ONLY else text)
     return f"{aggregate.kind}({', '.join(parts)})"
+
+
+def _literal(value: Any) -> str:
+    """Return a value as the expression grammar writes it."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tables.columns import Column
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tables.aggregates.base import Fold, Rows, View
+    from tables.aggregates.base import Fold, Needs, Rows, View
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Count(Aggregate):
     """The number of rows, or of rows in which `of` is not null."""
 
     kind: ClassVar[str] = "count"
-    needs: ClassVar[Literal["number", "any", "nothing", "maybe"]] = "maybe"
+    needs: ClassVar[Needs] = "maybe"
 
     @classmethod
     def examples(cls) -> tuple[Aggregate, ...]:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class Event(NamedTuple):
-    """One row of input: the cell it belongs to, its value, and when and where it came."""
+    """One row of input: the cell it belongs to, its value, when and where it came, and the number to choose it by."""
 
     cell: int
     value: Any
     time: int = 0
     offset: int = 0
+    by: Any = 1
 
 
 class Bench:
@@ -55,8 +56,9 @@ class Bench:
         times = np.array([event.time for event in events], np.int64)
         offsets = np.array([event.offset for event in events], np.int64)
         values = column(self.kind, [event.value for event in events]) if self.aggregate.of else None
+        by = column("mixed", [event.by for event in events]) if "by" in self.aggregate.expressions else None
         rows = self.rows[np.array(cells, np.intp)]
-        self.aggregate.fold(self.state.of("a"), Fold(rows, index, values, times, offsets))
+        self.aggregate.fold(self.state.of("a"), Fold(rows, index, values, times, offsets, by))
 
     def merge(self, other: Bench) -> Bench:
         """Merge all of the other's cells into these."""

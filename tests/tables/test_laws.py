@@ -19,6 +19,8 @@ from tables.aggregates import registry
 from tests.tables.bench import Bench, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hypothesis.strategies import DataObject, SearchStrategy
 
 CELLS = 4
@@ -33,16 +35,18 @@ ANY = {
     "bool": st.booleans(),
     "any": st.one_of(st.booleans(), st.text(max_size=2)),
 }
+KINDS: dict[str, Iterable[str]] = {"number": NUMBERS, "condition": ["bool"]}
+BY = st.one_of(st.none(), st.integers(-2, 2), st.just(0.5))
 EXAMPLES = [example for aggregate in registry().values() for example in aggregate.examples()]
 # The caller applies `where`, so no fold can depend on it.
 FOLDED = list(dict.fromkeys(replace(example, where=None) for example in EXAMPLES))
 CASES = [
     pytest.param(example, kind, id=f"{example.describe()}-{kind}")
     for example in FOLDED
-    for kind in (NUMBERS if example.needs == "number" else ANY)
+    for kind in KINDS.get(example.needs, ANY)
 ]
 every = pytest.mark.parametrize(("aggregate", "kind"), CASES)
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=15, deadline=None)
 
 
 PARTS = {kind: import_module(f"tests.tables.aggregates.test_{kind}") for kind in registry()}
@@ -51,7 +55,7 @@ PARTS = {kind: import_module(f"tests.tables.aggregates.test_{kind}") for kind in
 def events(kind: str, **sizes: int) -> SearchStrategy[list[Any]]:
     """Return lists of events with a value column of this kind, nulls among them, and few times and offsets."""
     few, value = st.integers(-2, 2), st.one_of(st.none(), ANY[kind])
-    return st.lists(st.builds(Event, st.integers(0, CELLS - 1), value, few, few), **({"max_size": 30} | sizes))
+    return st.lists(st.builds(Event, st.integers(0, CELLS - 1), value, few, few, BY), **({"max_size": 30} | sizes))
 
 
 def of_cell(cell: int, rows: list[Any]) -> list[Any]:
@@ -157,7 +161,7 @@ def test_state_survives_encoding(aggregate: Any, kind: str, data: DataObject) ->
 def test_nulls_leave_no_trace(aggregate: Any, kind: str, data: DataObject) -> None:
     """Law: null values change no byte of the state, except where rows are counted and not values."""
     rows = data.draw(events(kind, min_size=1))
-    nulls = [Event(row.cell, None, row.time + 9, row.offset + 9) for row in rows]
+    nulls = [Event(row.cell, None, row.time + 9, row.offset + 9, 9) for row in rows]
     bench = Bench(aggregate, kind).fold(rows)
     before = bench.state.encode(bench.rows, 0)
     unchanged = bench.fold(nulls).state.encode(bench.rows, 0) == before

@@ -11,15 +11,15 @@ from tables import last
 from tests.tables.bench import Bench, Event
 
 
-def oracle(_: Any, events: list[Any]) -> Any:
-    """Return the value of the event that sorts last."""
+def oracle(aggregate: Any, events: list[Any], sign: int = 1) -> Any:
+    """Return the value of the event that sorts last; with sign -1 of the one that sorts first."""
     seen = [event for event in events if event.value is not None]
-    return max(seen, key=lambda event: (event.time, event.offset, text(event.value)), default=event_of_nothing()).value
+    orders = ("time", "offset") if aggregate.by == "time" else ("offset", "time")
 
+    def place(event: Any) -> Any:
+        return [sign * getattr(event, order) for order in orders], text(event.value)
 
-def event_of_nothing() -> Any:
-    """Return what the last of nothing is."""
-    return type("Nothing", (), {"value": None})
+    return max(seen, key=place).value if seen else None
 
 
 def text(value: Any) -> bytes:
@@ -34,6 +34,15 @@ def test_event_time_decides_not_arrival() -> None:
     rows = [Event(0, "new", 20, 1), Event(0, "old", 10, 2), Event(1, "first", 5, 3), Event(1, "second", 5, 4)]
     for cuts in ((), (1, 2, 3)):
         assert Bench(last("x"), "text").fold(rows, cuts).results() == ["new", "second", None, None]
+
+
+def test_arrival_decides_where_it_is_asked_for() -> None:
+    """Rule: by offset the row that was read last counts, whatever its time; another order is refused."""
+    rows = [Event(0, "new", 20, 1), Event(0, "old", 10, 2), Event(1, "a", 1, 3), Event(1, "b", 2, 3)]
+    assert Bench(last("x", by="offset"), "text").fold(rows, (1,)).results() == ["old", "b", None, None]
+    assert last("x", by="offset").describe() == 'last("x", by="offset")'
+    with pytest.raises(ValueError, match="`by` of last"):
+        last("x", by="arrival")  # type: ignore[arg-type]
 
 
 def test_null_is_not_a_value() -> None:
