@@ -14,7 +14,9 @@ from tables.aggregates.mean import mean
 from tables.aggregates.min import min  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.min_by import min_by
 from tables.aggregates.quantile import quantile
+from tables.aggregates.stddev import stddev
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
+from tables.aggregates.variance import variance
 from tables.spec import Table, Window, hopping, tumbling
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "min",
     "min_by",
     "quantile",
+    "stddev",
     "sum",
     "tumbling",
+    "variance",
 ]

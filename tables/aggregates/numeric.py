@@ -71,6 +71,12 @@ def number_column(whole: NDArray[np.int64], real: NDArray[np.float64], is_real: 
     return Column("float", values, absent) if is_real.all() else Column("mixed", values, absent, whole, ~is_real)
 
 
+def float_column(values: NDArray[np.float64], null: Mask) -> Column:
+    """Return the column of the floats; null where `null`, and where they are not finite."""
+    null = null | ~np.isfinite(values)
+    return Column("float", np.where(null, 0.0, values), null) if null.any() else Column("float", values)
+
+
 def _numbers(fold: Fold) -> Column:
     """Return the column of the fold, which must hold numbers."""
     column = fold.values
