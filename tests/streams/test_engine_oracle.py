@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streams.effects import Limits
 from streams.load import loads
 from streams.plan import Plan, plan
+from streams.testing import Harness
 from tests.streams.lives import BASE, Partition
 from tests.streams.oracle import Event, Oracle, Shape, aggregates
 
@@ -137,3 +138,39 @@ def test_updated_rows_end_as_the_rows(shape: Shape, moves: list[tuple[str, int, 
             newest[at] = max(newest.get(at, (0, row)), (n, row), key=lambda update: update[0])
     rows = {at: aggregates(found) for at, found in Oracle(in_ms(shape)).read(events).rows.items()}
     assert {at: row for at, (_, row) in newest.items()} == rows
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shape=shapes, moves=st.lists(steps, max_size=40), random=st.randoms(use_true_random=False))
+def test_the_same_bytes_for_any_cut(shape: Shape, moves: list[tuple[str, int, int]], random: Random) -> None:
+    """What is produced is the same, byte for byte, in any batches, any writes, and with crashes."""
+    planned_, values = planned(shape), encode(events_of(moves))
+    runs = [
+        Partition(planned_, values, random, Limits(records), crashes=crashes).run()
+        for records, crashes in ((20_000, 0), (20_000, 0), (4, 0), (5, 5))
+    ]
+    produced = [{(event.topic, event.key, event.value, event.headers) for event in each.sent} for each in runs]
+    assert all(each == produced[0] for each in produced)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_partitions_are_independent(seed: int) -> None:
+    """Each partition of a table is the oracle of its own input, however the inputs of several are interleaved."""
+    random = Random(seed)  # noqa: S311 - a test's dice
+    shape = random.choice(SHAPES)
+    declaration = planned(shape).declaration
+    logs = [
+        events_of([(f"{p}{random.choice('ab')}", random.choice((-6, 0, 1, 2, 15)), 1) for _ in range(40)])
+        for p in range(3)
+    ]
+    harness, left = Harness(declaration, partitions=3), [list(log) for log in logs]
+    while any(left):
+        partition = random.choice([p for p in range(3) if left[p]])
+        take, left[partition] = left[partition][:5], left[partition][5:]
+        values = [{"value": value, "partition": partition, "timestamp": BASE} for value in encode(take)]
+        harness.feed_many("access", values)
+    oracles = [Oracle(in_ms(shape)).read(log) for log in logs]
+    rows = {(row.start, row.key): row.values for row in harness.table("traffic").rows()}
+    assert rows == {at: aggregates(found) for oracle in oracles for at, found in oracle.rows.items()}
+    closed = {(row.start, row.key) for row in harness.table("traffic").rows() if row.closed}
+    assert closed == {at for oracle in oracles for at in oracle.closed}
