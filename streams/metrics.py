@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from tables.keys import key_values
-from tables.query import Page
+from streams.exposed import Exposed
+from streams.runtime.partition import State
 from tables.records import NEVER
+from tables.store import StoreError
 
 if TYPE_CHECKING:
+    from streams.rules.life import Live
     from streams.runtime.partition import InputPartition
     from streams.runtime.runtime import Runtime
     from streams.runtime.table import TablePartition
@@ -24,12 +27,13 @@ if TYPE_CHECKING:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Samples = Sequence[tuple[list[str], float]]
 """Label values and value of each sample of a family."""
-MAX_SERIES = 1000
-"""Most series of one exposed column and worker; `streams_exposed_truncated_partitions` says when it bit."""
+MAX_ALERTS = 10_000
+"""Most live alerts of one worker that are shown; `streams_alerts_hidden` says when it bit."""
+_STATES = (State.RESTORING, State.RUNNING, State.PAUSED, State.FENCED, State.FAILED)
 
 
 class WorkerCollector(Collector):
-    """Collects the metrics of one worker.
+    """Collects what a worker knows without reading its stores: quick, and only in the event loop.
 
     Args:
         runtime: of the worker.
@@ -46,8 +50,7 @@ class WorkerCollector(Collector):
         yield from self._records()
         yield from self._tables()
         yield from self._batches()
-        yield self._alerts()
-        yield from self._exposed()
+        yield from self._alerts()
 
     def _inputs(self) -> list[InputPartition]:
         return list(self.runtime.partitions.values())
@@ -58,26 +61,26 @@ class WorkerCollector(Collector):
                 yield each, table
 
     def _partitions(self) -> Iterator[Metric]:
-        states = Counter(each.state.value for each in self._inputs())
+        states = Counter(each.state for each in self._inputs())
         yield _gauge(
             "streams_partitions", "Input partitions of this worker by state.", ["state"],
-            [([state], states.get(state, 0)) for state in ("restoring", "running", "paused", "fenced", "failed")],
+            [([state.value], states[state]) for state in _STATES],
         )  # fmt: skip
         yield _gauge(
             "streams_ready", "1 when every partition of this worker is restored and running.", [],
             [([], float(self.runtime.ready()[0]))],
         )  # fmt: skip
         labels = ["topic", "partition"]
-        lags, ages, now = [], [], time.time()
+        lags, ages = [], []
         for each in self._inputs():
             name = [each.tp.topic, str(each.partition)]
             lag = self.runtime.lag(each)
             if lag is not None:
                 lags.append((name, lag))
-            ages.append((name, now - each.committed_at))
+            ages.append((name, each.commit_age()))
         yield _gauge("streams_lag_records", "Records in the input that are not folded yet.", labels, lags)
         yield _gauge(
-            "streams_commit_age_seconds", "Time since all that was done in the partition was committed.", labels, ages
+            "streams_commit_age_seconds", "Age of the oldest work that is not committed, 0 if all is.", labels, ages
         )
         stats = self.runtime.stats
         yield _counter("streams_rebalances", "Assignments of partitions received.", [], [([], stats.rebalances)])
@@ -129,8 +132,9 @@ class WorkerCollector(Collector):
             if watermark > NEVER:
                 marks.append((name, watermark / 1000))
             cells.append(([*name, "open"], len(table.engine.cells)))
-            if table.store is not None:
-                cells.append(([*name, "kept"], max(0, table.store.estimated_records() - len(table.engine.cells))))
+            kept = _kept(table)
+            if kept is not None:
+                cells.append(([*name, "kept"], kept))
             restored.append((name, table.restoring.records if table.restoring else table.restored))
             if table.restoring is not None and table.restoring.seconds_left is not None:
                 left.append((name, table.restoring.seconds_left))
@@ -147,65 +151,65 @@ class WorkerCollector(Collector):
         ):
             yield HistogramMetricFamily(name, text, buckets=histogram.buckets(), sum_value=histogram.total)
 
-    def _alerts(self) -> Metric:
-        """Alerts differ in their label names, so each is a sample of its own."""
+    def _alerts(self) -> Iterator[Metric]:
+        """Yield the live alerts; they differ in their label names, so each is a sample of its own."""
         metric = Metric("streams_alerts", "Live alerts, as Prometheus' ALERTS.", "gauge")
-        for _, table in self._opened():
-            for alert in table.engine.alerts():
-                labels = {**alert.labels, "alertname": alert.name, "alertstate": alert.state}
+        live, shown = list(self._live()), set()
+        for name, alert in islice(live, MAX_ALERTS):
+            labels = {**alert.labels, "alertname": name, "alertstate": alert.state}
+            if (identity := frozenset(labels.items())) not in shown:  # two rules may make the same alert
+                shown.add(identity)
                 metric.add_sample("streams_alerts", labels, 1)
-        return metric
+        yield metric
+        hidden = max(0, len(live) - MAX_ALERTS)
+        yield _gauge("streams_alerts_hidden", "Live alerts that are not shown: too many.", [], [([], hidden)])
 
-    def _exposed(self) -> Iterator[Metric]:
-        dropped = []
-        for plan in self.runtime.plan.tables.values():
-            if not plan.table.expose:
-                continue
-            readers = [table for _, table in self._opened() if table.plan.name == plan.name and table.reader]
-            families, left_out = _exposed_columns(plan.name, plan.table.expose, plan.key_labels, readers)
-            yield from families
-            dropped.append(([plan.name], left_out))
+    def _live(self) -> Iterator[tuple[str, Live]]:
+        for each, table in self._opened():
+            for rule in table.engine.judge.rules if each.answers else ():
+                yield from ((rule.plan.alert.alert, live) for live in rule.live.values())
+
+    def exposed(self) -> list[Exposed]:
+        """Return the tables that expose columns, ready to be read in a thread."""
+        plans = [plan for plan in self.runtime.plan.tables.values() if plan.table.expose]
+        return [
+            Exposed(
+                plan,
+                [part.reader for each, part in self._opened() if part.plan is plan and each.answers and part.reader],
+            )
+            for plan in plans
+        ]
+
+
+class _Collected(Collector):
+    """What was collected in the event loop, and what is read outside of it."""
+
+    def __init__(self, families: Iterable[Metric], exposed: Iterable[Exposed]) -> None:
+        self._families, self._exposed = families, exposed
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family of the worker; blocking."""
+        yield from self._families
+        truncated = []
+        for table in self._exposed:
+            rows, cut_off = table.read()
+            truncated.append(([table.plan.name], cut_off))
+            for column, samples in table.samples(rows).items():
+                text = f"{column} of {table.plan.name} in the latest closed window."
+                yield _gauge(f"streams_table_{table.plan.name}_{column}", text, table.labels, samples)
         yield _gauge(
             "streams_exposed_truncated_partitions", "Partitions whose exposed rows were cut off: too many keys.",
-            ["table"], dropped,
+            ["table"], truncated,
         )  # fmt: skip
 
 
-def _exposed_columns(
-    name: str, columns: tuple[str, ...], key_labels: tuple[tuple[str, str], ...], tables: Iterable[TablePartition]
-) -> tuple[list[Metric], int]:
-    """Return a family per exposed column with the rows of the latest closed window, and how many partitions were cut."""
-    labels = [label for label, _ in key_labels]
-    families = {
-        column: GaugeMetricFamily(
-            f"streams_table_{name}_{column}", f"{column} of {name} in the latest closed window.", labels=labels
-        )
-        for column in columns
-    }
-    room, left_out = MAX_SERIES, 0
-    for table in tables:
-        page = _latest_closed(table, room)
-        left_out += page.after is not None
-        room -= len(page.rows)
-        for row in page.rows:
-            key = [str(part) for part in key_values(row.key, len(labels))]
-            for column, family in families.items():
-                value = row.values.get(column)
-                if isinstance(value, int | float):
-                    family.add_metric(key, float(value))
-    return list(families.values()), left_out
-
-
-def _latest_closed(table: TablePartition, room: int) -> Page:
-    """Return at most `room` rows of the latest closed window that has any; of a table without window, its totals."""
-    reader = table.reader
-    if reader is None:
-        return Page([], None)
-    if table.plan.table.window is None:
-        return reader.latest(limit=max(room, 1))
-    judged = table.engine.progress.judged[0]
-    closed = [number for number in reader.windows() if number < judged]
-    return reader.window(max(closed), limit=max(room, 1)) if closed else Page([], None)
+def _kept(table: TablePartition) -> int | None:
+    """Return about how many cells are in the store only; None where there is no store now."""
+    try:
+        records = None if table.store is None else table.store.estimated_records()
+    except StoreError:
+        return None
+    return None if records is None else max(0, records - len(table.engine.cells))
 
 
 def _gauge(name: str, text: str, labels: list[str], values: Samples) -> Metric:
@@ -222,8 +226,10 @@ def _counter(name: str, text: str, labels: list[str], values: Samples) -> Metric
     return family
 
 
-def exposition(runtime: Runtime, version: str) -> bytes:
-    """Return the worker's metrics in Prometheus' text format."""
+async def exposition(runtime: Runtime, version: str) -> bytes:
+    """Return the worker's metrics in Prometheus' text format; stores are read, and text is made, in a thread."""
+    worker = WorkerCollector(runtime, version)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(WorkerCollector(runtime, version))
-    return generate_latest(registry)
+    registry.register(_Collected(list(worker.collect()), worker.exposed()))
+    ProcessCollector(registry=registry)
+    return await asyncio.to_thread(generate_latest, registry)

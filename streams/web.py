@@ -9,7 +9,6 @@ from aiohttp import web
 from mode import Service
 
 from streams.metrics import CONTENT_TYPE, exposition
-from streams.runtime.partition import State
 from streams.transport.partitioner import partition_for
 from streams.version import installed_version
 from streams.views import Access, Reader, Server, application
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from streams.app import App
     from streams.plan import Plan
     from streams.rules.judge import AlertView
-    from streams.runtime.table import TablePartition
 
 
 class WorkerProvider:
@@ -54,8 +52,7 @@ class WorkerProvider:
         for each in list(self._runtime.partitions.values()):
             for part in each.tables:
                 if part.plan.name == table:
-                    running = each.state in (State.RUNNING, State.PAUSED)
-                    found[each.partition] = (part.reader if running else None, each.state.value)
+                    found[each.partition] = (part.reader if each.answers else None, each.state.value)
         return found
 
     def guess(self, table: str, key: bytes) -> int:
@@ -71,11 +68,9 @@ class WorkerProvider:
         return None
 
     def alerts(self) -> Iterable[AlertView]:
-        """Return the live alerts of this worker's partitions."""
-        return [alert for part in self._tables() for alert in part.engine.alerts()]
-
-    def _tables(self) -> Iterable[TablePartition]:
-        return [part for each in list(self._runtime.partitions.values()) for part in each.tables]
+        """Return the live alerts of this worker's running partitions."""
+        running = [each for each in list(self._runtime.partitions.values()) if each.answers]
+        return [alert for each in running for part in each.tables for alert in part.engine.alerts()]
 
     def lag(self) -> Mapping[str, int | None]:
         """Return how many records of each local input partition are not folded yet."""
@@ -129,5 +124,5 @@ class WebServer(Service):
 
     async def _metrics(self, request: web.Request) -> web.Response:
         del request
-        body = exposition(self.app.runtime, installed_version())
+        body = await exposition(self.app.runtime, installed_version())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

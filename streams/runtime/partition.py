@@ -60,7 +60,7 @@ class InputPartition:
         self.state = State.CLOSED
         self.reason = "not started"
         self.position = 0
-        self.committed_at = time.time()
+        self._owed: tuple[int, float] | None = None
         self._next = -1
         self._inbox: deque[Records] = deque()
         self._work = asyncio.Event()
@@ -69,7 +69,19 @@ class InputPartition:
         self._task: asyncio.Task[None] | None = None
         self._heard = time.monotonic()
 
-    # what the consumer asks
+    # what others ask
+
+    @property
+    def answers(self) -> bool:
+        """Whether what it holds may be shown: it is ours, and restored."""
+        return self.state in (State.RUNNING, State.PAUSED)
+
+    def commit_age(self) -> float:
+        """Return for how many seconds something is done that is not committed; 0 if everything is."""
+        committed = self.runtime.consumer.committed_here(self.tp)
+        if self._owed is None or (committed is not None and committed >= self.position):
+            return 0.0
+        return time.time() - self._owed[1]
 
     def wants(self) -> bool:
         """Return whether another batch may be handed in."""
@@ -171,6 +183,7 @@ class InputPartition:
             if anew:
                 await self._drive(table, table.engine.resume())
         self.position = self._next = start
+        self._owed = None
         self._heard = time.monotonic()
         await consumer.start_at(self.tp, start)
 
@@ -183,13 +196,18 @@ class InputPartition:
                 log.error(
                     "%s: offset %d is committed, but table %s has no state in its changelog: it starts empty there. "
                     "If the table is not new, its state was lost; `streams reset` counts again from the beginning",
-                    self.origin, committed, table.plan.table.name,
+                    self.origin,
+                    committed,
+                    table.plan.table.name,
                 )
         start = min(have) if have else first if committed is None else committed
         if start < begin:
             log.error(
                 "%s: offsets %d to %d were deleted from the topic before they were read; reading goes on at %d",
-                self.origin, start, begin - 1, begin,
+                self.origin,
+                start,
+                begin - 1,
+                begin,
             )
         return max(start, begin)
 
@@ -221,9 +239,16 @@ class InputPartition:
             await self.runtime.send(dead)
         await asyncio.gather(*(self._drive(table, table.engine.fold(batch)) for table in self.tables))
         self.position = records.hi
-        self.runtime.consumer.release(self.tp, records.hi)
+        self._release(records.hi)
         self._heard = time.monotonic()
         self.runtime.stats.batch(len(records), time.perf_counter() - began)
+
+    def _release(self, hi: int) -> None:
+        """Let everything before an offset be committed, and note since when something waits for it."""
+        committed = self.runtime.consumer.committed_here(self.tp)
+        if self._owed is None or (committed is not None and committed >= self._owed[0]):
+            self._owed = hi, time.time()
+        self.runtime.consumer.release(self.tp, hi)
 
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
