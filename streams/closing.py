@@ -106,8 +106,7 @@ class Closer:
         after = marked_key(key) if key and at == window else None
         changes = self._judge.close(rows, after)
         self._note_limits(window)
-        for rule in self._judge.rules:
-            self._engine.stats.judged[rule.plan.id] += len(rows)
+        self._count(len(rows))
         shown = self._engine.emitter.rows(rows) if self._shows else ()
         new = [item for item in shown if after is None or item[0] > after]
         yield from self._apply(merge(new, _keyed(changes), key=lambda item: item[0]), window)
@@ -117,6 +116,13 @@ class Closer:
         for rule in self._judge.rules:
             if rule.over == window:
                 self._engine.draft.put(limit_key(rule.plan.id), str(window).encode())
+
+    def _count(self, rows: int) -> None:
+        stats = self._engine.stats
+        for rule in self._judge.rules:
+            stats.judged[rule.plan.id] += rows
+            stats.limited[rule.plan.id] += rule.limited
+            rule.limited = 0
 
     def _apply(self, items: Iterable[Item], window: int | None) -> Iterator[Write]:
         """Let changes happen and rows go out, key by key; `window` is the step that is judged, None for open rows."""
@@ -146,6 +152,7 @@ class Closer:
     def _update(self, touched: Windows) -> Iterator[Write]:
         windows = [self._rows(window, codes) for window, codes in touched]
         changes = self._judge.update(windows, self._engine.progress.watermark)
+        self._count(0)
         yield from self._apply(_keyed(changes), None)
 
     # rows as events

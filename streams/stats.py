@@ -41,7 +41,7 @@ class TableStats:
         rows: rows that were emitted.
         judged: rows that were judged, by rule.
         alerts: alert events, by (rule, status).
-        limited: steps in which a rule had more alerts than its `limit`, by rule.
+        limited: judgements in which a rule had more alerts than its `limit`, so that all were dropped, by rule.
     """
 
     folded: int = 0

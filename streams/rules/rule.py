@@ -77,7 +77,7 @@ class Rule:
         self.over: int | None = None
         """The window in which there were more alerts than `limit`, last."""
         self.limited = 0
-        """How often there were."""
+        """How often there were, since the engine asked last."""
         self.condition = Expr(plan.expr, plan.value)
         self.describe = Descriptions(plan, table, panes)
         self._panes = panes

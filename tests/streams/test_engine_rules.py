@@ -102,6 +102,8 @@ def test_over_the_limit_all_are_dropped() -> None:
         ("b", "resolved", 10, 20),
         ("a", "firing", 30, None),
     ]
+    (lane,) = harness._lanes  # noqa: SLF001 - the counters are for the worker's metrics, the Harness shows none
+    assert lane.tables[0].engine.stats.limited == {"A": 1}
 
 
 @pytest.mark.parametrize("seed", range(60))
