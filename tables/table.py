@@ -54,7 +54,8 @@ class CellTable(faust.Table[Any, Any]):
     def __init__(self, app: Any, *, spec: Table, changelog: str, **options: Any) -> None:
         self.spec = spec
         self._changelog_name = changelog
-        super().__init__(app, name=spec.name, key_type=bytes, value_type=bytes, **options)
+        help_text = f"{', '.join(spec.aggregates)} by {', '.join(spec.key)}"
+        super().__init__(app, name=spec.name, key_type=bytes, value_type=bytes, help=help_text, **options)
 
     def _new_store(self) -> CellStore:
         return CellStore("cells://", self.app, self, table_name=self.name)
