@@ -84,6 +84,15 @@ class TableEngine:
         Raises:
             StateMismatch: the state is that of another declaration of the table.
         """
+        for _ in self.loading(store):
+            pass
+
+    def loading(self, store: Store) -> Iterator[int]:
+        """Do what `load` does in pieces, and yield the number of cells after each, so that others may run between.
+
+        Raises:
+            StateMismatch: the state is that of another declaration of the table.
+        """
         self._store = store
         (value,) = store.get_many([PROGRESS])
         if value is not None:
@@ -94,7 +103,7 @@ class TableEngine:
                 f"table {self.plan.name}: its kept state is of another declaration (its key, window or aggregates "
                 f"changed); give the table another name or `changelog`, or forget its state with `streams reset`"
             )
-        self.cells.load(store, self.progress.before[0])
+        yield from self.cells.loading(store, self.progress.before[0])
         self.judge.load(store, ALERT)
 
     def start(self, origin: str, z: int) -> Iterator[Write]:
