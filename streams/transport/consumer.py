@@ -21,6 +21,7 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.logging import get_logger
 
 from streams.transport import fetch
+from streams.transport.errors import TransportError
 
 if TYPE_CHECKING:
     from streams.effects import Records
@@ -29,6 +30,10 @@ logger = get_logger(__name__)
 
 TAKE_TIMEOUT = 0.25
 """Seconds that one take waits for data before it looks again at what is wanted."""
+RETRY = 1.0
+"""Seconds after a fetch that failed."""
+FLOW_INTERVAL = 0.02
+"""Seconds between looks at whether a rebalance is over."""
 COMMIT_TIMEOUT = 5.0
 """Seconds that a commit may take; a broker that is away must hold up neither a rebalance nor the end of the worker."""
 
@@ -71,7 +76,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             while True:
                 self._nudged.clear()
                 tps = {_aiokafka_tp(tp) for tp in wanted()}
-                found = fetch.take(fetcher, tps, max_bytes)
+                found = fetch.take(fetcher, tps, max_bytes, keys=self.consumer.batch_topics)
                 left = deadline - time.monotonic()
                 if found or left <= 0 or not self.consumer.flow_active:
                     return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
@@ -249,21 +254,29 @@ class BatchConsumer(driver.Consumer):
             super().verify_event_path(now, tp)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        await asyncio.gather(super()._drain_messages(fetcher), self._drain_batches(fetcher))
+        """Read stock and batch topics until Faust's fetcher stops; its cancelling us at the end is no error."""
+        try:
+            await asyncio.gather(super()._drain_messages(fetcher), self._drain_batches(fetcher))
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
 
     async def _drain_batches(self, fetcher: Any) -> None:
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
             if not self.flow_active:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(FLOW_INTERVAL)
                 continue
             try:
                 taken = await self._thread.take(self.wanted, self.max_take_bytes)
-            except KafkaError as error:
+            except (KafkaError, TransportError) as error:
                 logger.warning("fetching failed and is tried again: %s", error)
-                await asyncio.sleep(1)
-                continue
-            for tp, records in taken.items():
-                await self.wait_first(self.callback(self._message(tp, records)), self.suspend_flow.wait())
+                await asyncio.sleep(RETRY)
+            except Exception:
+                logger.exception("fetching failed for a reason that is not foreseen; it is tried again")
+                await asyncio.sleep(RETRY)
+            else:
+                for tp, records in taken.items():
+                    await self.wait_first(self.callback(self._message(tp, records)), self.suspend_flow.wait())
 
     def _message(self, tp: TP, records: Records) -> ConsumerMessage:
         now = time.time()

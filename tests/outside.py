@@ -1,0 +1,101 @@
+"""An independent client (kafka-python) for integration tests: topics, input, and what the app left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from tables.records import Record
+from tables.store import MemoryStore
+
+SILENT_POLLS = 3
+"""Polls without an answer after which a log counts as read; the embedded broker's end offsets cannot be trusted."""
+
+
+def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 90.0) -> None:
+    """Wait until something is so.
+
+    Args:
+        done: asked again and again.
+        what: says in the failure what did not come.
+        seconds: how long.
+
+    Raises:
+        AssertionError: it is not so in time.
+    """
+    end = time.monotonic() + seconds
+    while not done():
+        said = what if isinstance(what, str) else ""
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {said or what()}"
+        time.sleep(0.2)
+
+
+def create_topic(bootstrap: str, name: str, partitions: int, **config: str) -> None:
+    """Create a topic with one copy and these settings (`_` for `.`)."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    settings = {key.replace("_", "."): value for key, value in config.items()}
+    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+    admin.close()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A record to produce."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+def produce(bootstrap: str, topic: str, records: Iterable[Sent], *, per_second: int = 0) -> None:
+    """Produce records in order, spread over time if `per_second` is given."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", max_in_flight_requests_per_connection=1)
+    for number, record in enumerate(records):
+        producer.send(topic, key=record.key, value=record.value, partition=record.partition)
+        if per_second and number % 50 == 0:
+            producer.flush()
+            time.sleep(50 / per_second)
+    producer.flush()
+    producer.close()
+
+
+def read(bootstrap: str, topic: str) -> list[Any]:
+    """Return every record of a topic, by partition in the order of its log."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    assert partitions, f"topic {topic} does not exist"
+    consumer.assign(partitions)
+    consumer.seek_to_beginning()
+    found: list[Any] = []
+    silent = 0
+    while silent < SILENT_POLLS:
+        batches = consumer.poll(timeout_ms=700, max_records=100_000)
+        silent = 0 if batches else silent + 1
+        found += [record for records in batches.values() for record in records]
+    consumer.close()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def committed(bootstrap: str, group: str, topic: str, partitions: int) -> list[int]:
+    """Return what a consumer group has committed in each partition, 0 for nothing."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    try:
+        return [consumer.committed(TopicPartition(topic, number)) or 0 for number in range(partitions)]
+    finally:
+        consumer.close()
+
+
+def compacted(bootstrap: str, changelog: str) -> dict[int, MemoryStore]:
+    """Return what a changelog says after compaction, by partition: the last value of each key."""
+    logs: dict[int, dict[bytes, bytes | None]] = {}
+    for record in read(bootstrap, changelog):
+        logs.setdefault(record.partition, {})[record.key] = record.value
+    stores = {partition: MemoryStore() for partition in logs}
+    for partition, log in logs.items():
+        stores[partition].write([Record(key, value) for key, value in log.items()], 0)
+    return stores
