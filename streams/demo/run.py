@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -19,6 +21,7 @@ from streams.demo.workers import Workers
 from streams.embedded import EmbeddedBroker
 from streams.transport import topics
 from streams.transport.client import Client
+from streams.transport.errors import TransportError
 
 PARTITIONS = 4
 DEADLINE = 90.0
@@ -37,15 +40,17 @@ class Demo:
 
     Args:
         show: prints a line.
+        folder: for state and output of the workers.
         rate: lines of the log per second.
     """
 
-    def __init__(self, show: Callable[[str], None], rate: int) -> None:
+    def __init__(self, show: Callable[[str], None], folder: Path, rate: int) -> None:
         self.show = show
         self.log = lines()
         self.sites, self.clients, self.broken = recount(self.log)
-        self.folder = Path(tempfile.mkdtemp(prefix="ops-streams-demo-"))
         self.broker = EmbeddedBroker()
+        self.workers = Workers(self.broker.bootstrap, folder)
+        self.checked = False
         self.began = time.monotonic()
         self.transitions: list[Transition] = []
         self._rate = rate
@@ -58,37 +63,44 @@ class Demo:
         """
         self.broker.start()
         self.show(f"embedded broker on {self.broker.bootstrap}: in memory, for trying out only")
-        self.workers = Workers(self.broker.bootstrap, self.folder)
         self.sources = Sources(self.broker.bootstrap, self.log, self._rate)
         self.alerts = Alerts(self.broker.bootstrap, PARTITIONS)
         await self._topics()
         self.workers.start()
-        await self.alerts.start()
-        await self.sources.start()
         try:
-            async with aiohttp.ClientSession() as session:
-                await self._watch(session)
-                await self._verify(session)
-            self._summary()
-            while not once:
-                await self._alerts()
-                self._alive()
-                await asyncio.sleep(0.5)
+            await self.alerts.start()
+            await self.sources.start()
+            await self._shown(once=once)
         finally:
             await self.sources.stop()
             await self.alerts.stop()
-            await self.workers.stop()
+
+    async def _shown(self, *, once: bool) -> None:
+        async with aiohttp.ClientSession() as session:
+            await self._watch(session)
+            await self._verify(session)
+        self._summary()
+        if not once:
+            self.show("\nAll stays up, and this machine goes on being measured, until Ctrl-C.")
+        while not once:
+            await self._alerts()
+            self._alive()
+            await asyncio.sleep(0.5)
 
     def clean(self) -> None:
-        """End the broker and leave nothing behind."""
-        self.broker.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """End workers and broker."""
+        try:
+            self.workers.stop()
+        finally:
+            self.broker.stop()
 
     async def _topics(self) -> None:
         client = await Client({"bootstrap_servers": self.broker.bootstrap}).start()
-        for topic in ("demo.access", "demo.visits", "demo.machine", TOPIC):
-            await topics.ensure(client, topic, PARTITIONS)
-        await client.stop()
+        try:
+            for topic in ("demo.access", "demo.visits", "demo.machine", TOPIC):
+                await topics.ensure(client, topic, PARTITIONS)
+        finally:
+            await client.stop()
         self.show(f"two workers start: {' and '.join(self.workers.urls)}")
         self.show(f"replaying {len(self.log):,} lines of a real access log, and what this machine does right now")
 
@@ -109,9 +121,12 @@ class Demo:
             await asyncio.sleep(0.4)
 
     def _alive(self) -> None:
-        number = self.workers.ended()
-        if number is not None:
-            raise DemoFailed(f"worker {number} ended:\n{self.workers.log(number).read_text()[-2000:]}")
+        ended = self.workers.ended()
+        if ended is not None:
+            number, code = ended
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            said = self.workers.log(number).read_text(errors="replace")[-2000:].strip()
+            raise DemoFailed(f"worker {number} {how}; it said:\n{said or 'nothing'}")
         if self.sources.failed is not None:
             raise DemoFailed(f"the input ended: {self.sources.failed!r}")
 
@@ -131,11 +146,13 @@ class Demo:
         found = sorted((each.milliseconds, each.status) for each in self._real())
         if found != sorted((end, status) for status, end in expected_alerts(self.sites)):
             raise DemoFailed(f"the alerts differ from the recount: {found}")
+        self.checked = True
 
     async def _read(self, session: aiohttp.ClientSession, worker: str, table: str, key: str) -> Counts:
         hours = [hour for _, hour in self.sites]
         span = (min(hours), max(hours) + HOUR)
         for _ in range(10):
+            self._alive()
             try:
                 return await counts(session, worker, table, key, span)
             except NotAnswered as error:
@@ -177,13 +194,41 @@ def demo(show: Callable[[str], None], *, once: bool, rate: int) -> str:
         once: end by itself after the check.
         rate: lines of the log per second.
     """
-    made = Demo(show, rate)
-    try:
-        asyncio.run(made.run(once=once))
-    except DemoFailed as error:
-        return str(error)
-    except KeyboardInterrupt:
+    interrupted = False
+    with (
+        _interruptible(),
+        tempfile.TemporaryDirectory(prefix="ops-streams-demo-", ignore_cleanup_errors=True) as folder,
+    ):
+        made = Demo(show, Path(folder), rate)
+        try:
+            asyncio.run(made.run(once=once))
+        except (DemoFailed, TransportError) as error:
+            return str(error)
+        except KeyboardInterrupt:
+            interrupted = True
+            show("stopping")
+        finally:
+            made.clean()
+    if interrupted:
         show("stopped; nothing is left behind")
+    return "" if made.checked and not (once and interrupted) else "stopped before what was counted could be checked"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and the end of the terminal do what Ctrl-C does, and Ctrl-C that where a shell has it ignored."""
+    handlers: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: _interrupt,
+        signal.SIGHUP: _interrupt,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
     finally:
-        made.clean()
-    return ""
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)

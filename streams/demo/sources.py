@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -33,20 +32,22 @@ class Sources:
     log: list[bytes]
     rate: int
     sent: int = 0
+    _producer: AIOKafkaProducer | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Connect and begin."""
-        self._producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5)
-        await self._producer.start()
-        self._tasks = [asyncio.create_task(self._replay()), asyncio.create_task(self._measure())]
+        self._producer = producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5)
+        await producer.start()
+        self._tasks = [asyncio.create_task(self._replay(producer)), asyncio.create_task(self._measure(producer))]
 
     async def stop(self) -> None:
         """End both sources."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._producer.stop()
+        if self._producer is not None:
+            await self._producer.stop()
 
     @property
     def failed(self) -> BaseException | None:
@@ -56,30 +57,39 @@ class Sources:
                 return task.exception()
         return None
 
-    async def _replay(self) -> None:
+    async def _replay(self, producer: AIOKafkaProducer) -> None:
         portion = max(1, int(self.rate * TICK))
         for start in range(0, len(self.log), portion):
             began = time.monotonic()
             for line in self.log[start : start + portion]:
-                await self._producer.send("demo.access", line, key=SITE.encode())
-                await self._producer.send("demo.visits", line, key=client_of(line))
+                await producer.send("demo.access", line, key=SITE.encode())
+                await producer.send("demo.visits", line, key=client_of(line))
             self.sent = min(start + portion, len(self.log))
             await asyncio.sleep(max(0.0, TICK - (time.monotonic() - began)))
-        await self._producer.flush()
+        await producer.flush()
 
-    async def _measure(self) -> None:
+    async def _measure(self, producer: AIOKafkaProducer) -> None:
+        before, then = _moved(), time.time()
         while True:
-            now = time.time()
-            for metric, value in _figures():
-                record = msgspec.json.encode({"metric": metric, "value": value, "ts": now})
-                await self._producer.send("demo.machine", record, key=metric.encode())
             await asyncio.sleep(MEASURE)
+            moved, now = _moved(), time.time()
+            rates = {name: max(0, moved[name] - before[name]) / (now - then) for name in moved}
+            for metric, value in {**_levels(), **rates}.items():
+                record = msgspec.json.encode({"metric": metric, "value": value, "ts": now})
+                await producer.send("demo.machine", record, key=metric.encode())
+            before, then = moved, now
 
 
-def _figures() -> Iterator[tuple[str, float]]:
-    yield "cpu_percent", psutil.cpu_percent()
-    yield "memory_percent", psutil.virtual_memory().percent
+def _levels() -> dict[str, float]:
+    return {"cpu_percent": psutil.cpu_percent(), "memory_percent": psutil.virtual_memory().percent}
+
+
+def _moved() -> dict[str, int]:
+    """Return bytes since the machine was started; psutil has None for a machine without disks or networks."""
     disk, network = psutil.disk_io_counters(), psutil.net_io_counters()
-    if disk is not None:
-        yield "disk_write_bytes", float(disk.write_bytes)
-    yield "network_sent_bytes", float(network.bytes_sent)
+    return {
+        "disk_read_bytes_per_second": getattr(disk, "read_bytes", 0),
+        "disk_write_bytes_per_second": getattr(disk, "write_bytes", 0),
+        "network_received_bytes_per_second": getattr(network, "bytes_recv", 0),
+        "network_sent_bytes_per_second": getattr(network, "bytes_sent", 0),
+    }
