@@ -11,6 +11,7 @@ import inspect
 import zlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,41 +46,32 @@ MAX_RECORDS = 100_000
 
 @dataclass(slots=True)
 class _Part:
-    """What was read of one partition so far."""
+    """What was read of one partition so far.
 
-    values: list[bytes | None] = field(default_factory=list)
-    stamps: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
+    aiokafka's record objects are kept until the batch is done: making them is what costs, and of most of them only the
+    value and the timestamp are ever asked for.
+    """
+
+    rows: list[Any] = field(default_factory=list)
 
     def add(self, batch: Any) -> None:
-        """Append the records of a batch; half the price of a list of record objects, since each is freed at once."""
-        value, stamp, offset = self.values.append, self.stamps.append, self.offsets.append
-        for record in batch:
-            value(record.value)
-            stamp(record.timestamp)
-            offset(record.offset)
-
-    def add_with_keys(self, batch: Any) -> None:
-        """Append the records of a batch, keys too."""
-        value, stamp, offset, key = self.values.append, self.stamps.append, self.offsets.append, self.keys.append
-        for record in batch:
-            value(record.value)
-            stamp(record.timestamp)
-            offset(record.offset)
-            key(record.key)
-
-    def cut(self, start: int, stop: int | None = None) -> None:
-        """Remove the records `[start, stop)`."""
-        for column in (self.values, self.stamps, self.offsets, self.keys):
-            del column[start:stop]
+        """Append the records of a batch; nothing of one that is damaged."""
+        self.rows += list(batch)
 
     def records(self, lo: int, hi: int, *, keys: bool) -> Records:
         """Return all of it, without what lies before the offset `lo`."""
-        if self.offsets and self.offsets[0] < lo:
-            self.cut(0, bisect_left(self.offsets, lo))
-        stamps = np.array(self.stamps, np.int64)
-        return Records(lo, hi, _offsets(self.offsets), stamps, self.values, self.keys if keys else None)
+        rows = self.rows
+        if rows and rows[0].offset < lo:
+            del rows[: bisect_left(rows, lo, key=attrgetter("offset"))]
+        return Records(
+            lo,
+            hi,
+            _offsets(rows),
+            np.array([row.timestamp for row in rows], np.int64),
+            [row.value for row in rows],
+            [row.key for row in rows] if keys else None,
+            lambda index: rows[index].key,
+        )
 
 
 def take(
@@ -97,7 +89,7 @@ def take(
         partitions: those to take from; None means all.
         max_bytes: of values per partition; the batch that passes it is the last. The rest stays for the next call.
         max_records: the same, in records.
-        keys: topics of which the record keys are wanted too.
+        keys: topics of which all record keys are wanted; those of others are had one by one (`Records.key`).
 
     Returns:
         By partition, the records of `[position, next position)`. They may be none, where all was control records.
@@ -253,18 +245,16 @@ class Cursor:
 def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> Records:  # noqa: FBT001 - one of four
     part, size, more = _Part(), 0, True
     lo = cursor.position
-    add = part.add_with_keys if keys else part.add
-    while more and size < max_bytes and len(part.values) < max_records:
-        count = len(part.values)
+    while more and size < max_bytes and len(part.rows) < max_records:
+        count = len(part.rows)
         try:
-            more = cursor.read(add)
+            more = cursor.read(part.add)
         except ReadFailed:
-            part.cut(count)
             if cursor.position == lo:
                 raise
             break
         if cursor.size > max_bytes or cursor.compressed:  # else all of it is within the bound
-            size += sum([len(value) for value in part.values[count:] if value])
+            size += sum([len(row.value) for row in part.rows[count:] if row.value])
     return part.records(lo, cursor.position, keys=keys)
 
 
@@ -285,8 +275,8 @@ def drop(fetcher: Any, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _offsets(offsets: list[int]) -> NDArray[np.int64]:
-    """Return rising offsets as an array; without holes from its two ends."""
-    if offsets and offsets[-1] - offsets[0] == len(offsets) - 1:
-        return np.arange(offsets[0], offsets[-1] + 1, dtype=np.int64)
-    return np.array(offsets, np.int64)
+def _offsets(rows: list[Any]) -> NDArray[np.int64]:
+    """Return the rising offsets of records as an array; without holes from its two ends."""
+    if rows and rows[-1].offset - rows[0].offset == len(rows) - 1:
+        return np.arange(rows[0].offset, rows[-1].offset + 1, dtype=np.int64)
+    return np.array([row.offset for row in rows], np.int64)
