@@ -220,7 +220,7 @@ def test_groups_are_read_while_another_thread_writes(tmp_path: Path) -> None:
 
 
 FULL = """
-    import resource, sys
+    import random, resource, sys, time
     from pathlib import Path
     from tables.records import Record, cell_key
     from tables.rocks import RocksStore
@@ -228,15 +228,16 @@ FULL = """
     store = RocksStore(Path(sys.argv[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     try:
-        for n in range(100):
-            store.write([Record(cell_key(1, 1, b"%d" % n), bytes(10_000))], n)
+        for n in range(300):
+            store.write([Record(cell_key(1, 1, b"%d" % n), random.randbytes(100_000))], n)
+            time.sleep(0.005)
     except StoreFull as error:
         print(error)
 """
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    """A write for which there is no space raises `StoreFull` with the directory and what to do."""
+    """Where there is no space to flush to, a later write raises `StoreFull` with the directory and what to do."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(FULL), str(tmp_path)],
         capture_output=True,
@@ -245,6 +246,31 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert f"store {tmp_path}: there is no space left" in done.stdout
+
+
+KILLED = """
+    import os, random, sys
+    from pathlib import Path
+    from tables.records import Record, cell_key
+    from tables.rocks import RocksStore
+    store = RocksStore(Path(sys.argv[1]))
+    for n in range(1, 151):
+        store.write([Record(cell_key(n, n, b"a"), random.randbytes(200_000)), Record(b"p", b"%d" % n)], n)
+    os._exit(9)
+"""
+
+
+def test_a_killed_process_leaves_a_beginning_of_its_writes(tmp_path: Path) -> None:
+    """Without a log the last writes may be gone, but whole, in order, and with their offset."""
+    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
+    assert subprocess.run(script, check=False, cwd=Path(__file__).parents[2]).returncode == 9
+    store = RocksStore(tmp_path)
+    offset = store.offset()
+    assert offset is not None
+    assert 0 < offset <= 150
+    assert store.get_many([PROGRESS]) == [b"%d" % offset]
+    assert store.groups() == {(n, n) for n in range(1, offset + 1)}
+    store.close()
 
 
 def test_what_is_no_damage_is_not_called_damage(tmp_path: Path) -> None:
