@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tables.aggregates.count import count
+from tables.aggregates.delta import delta
 from tables.aggregates.first import first
 from tables.aggregates.last import last
 from tables.aggregates.max import max  # noqa: A004 - the word that a declaration uses
@@ -23,6 +24,7 @@ __all__ = [
     "Table",
     "Window",
     "count",
+    "delta",
     "first",
     "hopping",
     "last",

@@ -53,11 +53,20 @@ def floats(fold: Fold) -> Part:
     Raises:
         TypeError: the column holds no numbers.
     """
+    return _part(fold.index, all_floats(fold), present(_numbers(fold)))
+
+
+def all_floats(fold: Fold) -> NDArray[np.float64]:
+    """Return the batch's values as float64, shape (n,), with fillers where they are null.
+
+    Raises:
+        TypeError: the column holds no numbers.
+    """
     column = _numbers(fold)
-    values = column.values.astype(np.float64, copy=False)
+    values: NDArray[np.float64] = column.values.astype(np.float64, copy=False)
     if column.integer is not None and column.ints is not None:
         values = np.where(column.integer, column.ints, values)
-    return _part(fold.index, values, present(column))
+    return values
 
 
 def number_column(whole: NDArray[np.int64], real: NDArray[np.float64], is_real: Mask, null: Mask | None) -> Column:
