@@ -8,6 +8,7 @@ from __future__ import annotations
 from tables.aggregates.count import count
 from tables.aggregates.delta import delta
 from tables.aggregates.derivative import derivative
+from tables.aggregates.ewma import ewma
 from tables.aggregates.first import first
 from tables.aggregates.last import last
 from tables.aggregates.max import max  # noqa: A004 - the word that a declaration uses
@@ -27,6 +28,7 @@ __all__ = [
     "count",
     "delta",
     "derivative",
+    "ewma",
     "first",
     "hopping",
     "last",
