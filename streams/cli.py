@@ -12,6 +12,7 @@ import click
 from streams.load import load
 from streams.outline import outline
 from streams.plan import plan
+from streams.ruletests.command import test
 from streams.schema import schema
 from streams.version import installed_version
 
@@ -24,6 +25,9 @@ def _count(number: int, noun: str) -> str:
 @click.version_option(installed_version(), prog_name="streams", message="%(prog)s %(version)s")
 def main() -> None:
     """Declarative stream processing of operational metrics on Kafka."""
+
+
+main.add_command(test)
 
 
 @main.command()

@@ -9,7 +9,8 @@ from streams.expr import ExpressionError, call
 from streams.kinds import Choice, Duration, Integer, Json, Kind, Report, Text
 from streams.nodes import Given, Node, Scalar
 from streams.problems import Path
-from streams.shapes import Anything, ByName, Either, Key, ListOf, Names, Section
+from streams.ruletests.fields import TESTS
+from streams.shapes import ByName, Either, Key, ListOf, Names, Section
 from streams.spec import Alert, Declaration, Stream, TimeField
 from tables.aggregates.base import Aggregate
 from tables.spec import Table, Window
@@ -161,9 +162,8 @@ APP = Section(
 )
 
 
-def make_declaration(app: tuple[str, Mapping[str, str]] | str, tests: object = None, **parts: Any) -> Declaration:
-    """Return the declaration of a file's parts; `tests` are no part of it."""
-    del tests
+def make_declaration(app: tuple[str, Mapping[str, str]] | str, **parts: Any) -> Declaration:
+    """Return the declaration of a file's parts."""
     name, topics = app if isinstance(app, tuple) else (app, {})
     return Declaration(app=name, topics=topics, **parts)
 
@@ -178,8 +178,7 @@ FILE = Section(
         Key("streams", ByName(NAME, STREAM, "a mapping of stream names to streams"), "The streams by name.", "none"),
         Key("tables", ByName(NAME, TABLE, "a mapping of table names to tables"), "The tables by name.", "none"),
         Key("alerts", ListOf(ALERT, "a list of alerts"), "The alert rules.", "none"),
-        Key("tests", ListOf(Anything(), "a list of tests"),
-            "Tests of the rules. Accepted, but neither checked nor run yet.", "none"),
+        Key("tests", TESTS, "Tests of the rules, which `streams test` runs.", "none"),
     ),
     make_declaration,
 )

@@ -11,6 +11,7 @@ from streams.kinds import BROKEN, Report
 from streams.located import located
 from streams.nodes import Node
 from streams.problems import DeclarationError, Problem
+from streams.ruletests.check import check_tests
 from streams.spec import Declaration
 from streams.yaml_nodes import MAX_BYTES, decode, read
 
@@ -27,6 +28,15 @@ def load(path: str | Path) -> Declaration:
     Raises:
         DeclarationError: every mistake in it, as `file:line:column: what`; a file that cannot be read is one.
     """
+    return loads(text_of(path), str(path))
+
+
+def text_of(path: str | Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        DeclarationError: it cannot be read, is too long or no UTF-8.
+    """
     file = str(path)
     try:
         with Path(path).open("rb") as stream:
@@ -35,7 +45,7 @@ def load(path: str | Path) -> Declaration:
         number = error.errno if isinstance(error, OSError) else None
         message = _UNREADABLE.get(number or 0, f"it cannot be read: {error}")
         raise DeclarationError([Problem(1, 1, message, file)]) from error
-    return loads(decode(raw, file), file)
+    return decode(raw, file)
 
 
 def loads(text: str, file: str = "<text>") -> Declaration:
@@ -57,5 +67,8 @@ def from_node(node: Node, report: Report) -> Declaration:
     if made is BROKEN:
         report.stop()
     declaration: Declaration = made
-    report.problems += [located(each, report.nodes) for each in check(declaration, report.broken)]
+    found = check(declaration, report.broken)
+    if not report.broken:
+        found += check_tests(declaration.tests, declaration)
+    report.problems += [located(each, report.nodes) for each in found]
     return declaration

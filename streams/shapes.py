@@ -119,26 +119,6 @@ class ListOf(Kind):
         return {"type": "array", "items": self.item.schema()}
 
 
-@dataclass
-class Anything(Kind):
-    """A value that is not looked into."""
-
-    what: str = "anything"
-
-    @property
-    def words(self) -> str:
-        """Return what it is."""
-        return self.what
-
-    def convert(self, node: Node, path: Path, report: Report) -> Any:  # noqa: ARG002 - all kinds take the same
-        """Return the node."""
-        return node
-
-    def schema(self) -> Json:
-        """Return the schema."""
-        return {}
-
-
 @dataclass(frozen=True)
 class Key:
     """One key of a section.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from streams.ruletests.spec import RuleTest
 from tables.spec import Table
 
 
@@ -95,6 +96,7 @@ class Declaration:
         alerts: in the order of the file; names may repeat (for example one rule per severity).
         kafka: settings by librdkafka's names, as text.
         topics: other names for the app's own topics: `alerts`, `dead_letters`.
+        tests: tests of the rules; what is declared is equal with and without them.
     """
 
     app: str
@@ -103,6 +105,7 @@ class Declaration:
     alerts: tuple[Alert, ...] = ()
     kafka: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
+    tests: tuple[RuleTest, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""

@@ -44,6 +44,7 @@ CLOCKS = (
     "streams/demo/",
     "streams/embedded.py",
     "streams/metrics.py",
+    "streams/ruletests/command.py",
     "streams/views/",
     "tables/recovery.py",
     "tables/rocks.py",

@@ -108,6 +108,12 @@ class Harness:
         self._move(self.clock + (parse(by) if isinstance(by, str) else by), ())
         self._settle()
 
+    def close(self, time: int) -> None:
+        """Close every window that ends at `time` (ms) or before, as if its grace had passed; the clock stays."""
+        for lane in self._lanes:
+            self._emit(lane.close(time))
+        self._settle()
+
     def _feed(self, topic: str, records: Sequence[_Input]) -> None:
         lanes = [lane for lane in self._lanes if lane.topic == topic]
         if not lanes:
@@ -172,6 +178,11 @@ class Harness:
             raise ValueError(f"there is no table {name!r}; there are {', '.join(sorted(self.plan.tables))}")
         declared = tables[0].engine.plan.table
         return TableView(declared, [Reader(declared, table.store) for table in tables])
+
+    def late(self, name: str) -> int:
+        """Return how many rows were late for all their windows of a table."""
+        tables = (table for lane in self._lanes for table in lane.tables)
+        return sum(table.engine.stats.late for table in tables if table.engine.plan.name == name)
 
     def alerts(self) -> list[AlertState]:
         """Return every alert that is pending or firing, or was resolved, by name, labels and time."""

@@ -100,6 +100,14 @@ class Lane:
         for table in self.tables:
             yield from table.drive(table.engine.fold(batch))
 
+    def close(self, time: int) -> Iterator[Event]:
+        """Close the windows that end at `time` (ms) or before, and yield what is produced."""
+        for table in self.tables:
+            window = table.engine.plan.table.window
+            grace = window.grace if window else 0
+            if table.engine.progress.watermark > NEVER:
+                yield from table.drive(table.engine.tick(time + grace))
+
     def silence(self, clock: int) -> Iterator[Event]:
         """Advance the watermarks if nothing was heard for the stream's `idle`, and yield what is produced."""
         idle = self._plan.stream.idle

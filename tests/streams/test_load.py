@@ -151,11 +151,13 @@ def test_largest_file(tmp_path: Path) -> None:
 
 def test_deepest_nesting() -> None:
     """Nesting is followed to the greatest depth and refused below it, however deep it goes."""
-    inner = MAX_DEPTH - 2
-    assert loads(f"app: ops\ntests: [{'[' * (inner - 1)}x{']' * (inner - 1)}]").app == "ops"
-    too_deep = ": nested deeper than 64 levels"
-    assert refused(f"app: ops\ntests: [{'[' * inner}x{']' * inner}]") == [f"2:{9 + inner}{too_deep}"]
-    assert refused(f"app: ops\ntests: {'[' * 100_000}") == [f"2:71{too_deep}"]
+    head = "app: ops\nstreams: {s: {topic: s}}\ntests: [{name: x, expect: [], input: [{stream: s, value: {v: "
+    inner = MAX_DEPTH - 7
+    assert loads(f"{head}{'[' * inner}x{']' * inner}}}}}]}}]").app == "ops"
+    place, too_deep = len(head.splitlines()[-1]) + 1, ": nested deeper than 64 levels"
+    deeper = f"{head}{'[' * (inner + 1)}x{']' * (inner + 1)}}}}}]}}]"
+    assert refused(deeper) == [f"3:{place + inner + 1}{too_deep}"]
+    assert refused(f"{head}{'[' * 100_000}") == [f"3:{place + inner + 1}{too_deep}"]
 
 
 def test_alias_bomb_is_refused() -> None:
