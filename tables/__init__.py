@@ -17,6 +17,7 @@ from tables.aggregates.mean import mean
 from tables.aggregates.min import min  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.min_by import min_by
 from tables.aggregates.quantile import quantile
+from tables.aggregates.ratio import ratio
 from tables.aggregates.stddev import stddev
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.variance import variance
@@ -38,6 +39,7 @@ __all__ = [
     "min",
     "min_by",
     "quantile",
+    "ratio",
     "stddev",
     "sum",
     "tumbling",
