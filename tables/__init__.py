@@ -10,6 +10,7 @@ from tables.aggregates.delta import delta
 from tables.aggregates.derivative import derivative
 from tables.aggregates.ewma import ewma
 from tables.aggregates.first import first
+from tables.aggregates.histogram import histogram
 from tables.aggregates.last import last
 from tables.aggregates.max import max  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.max_by import max_by
@@ -31,6 +32,7 @@ __all__ = [
     "derivative",
     "ewma",
     "first",
+    "histogram",
     "hopping",
     "last",
     "max",
