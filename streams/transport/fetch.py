@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import zlib
-from bisect import bisect_left
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,30 +46,33 @@ MAX_RECORDS = 100_000
 class _Part:
     """What was read of one partition so far.
 
-    aiokafka's record objects are kept until the batch is done: making them is what costs, and of most of them only the
-    value and the timestamp are ever asked for.
+    Args:
+        keyed: whether record keys are wanted.
     """
 
-    rows: list[Any] = field(default_factory=list)
+    keyed: bool
+    values: list[bytes | None] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+    offsets: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, batch: Any) -> None:
-        """Append the records of a batch; nothing of one that is damaged."""
-        self.rows += list(batch)
+        """Append the records of a batch, or nothing of one that is damaged."""
+        # A list of record objects and its columns cost less than a loop, and offsets then nothing.
+        rows = list(batch)
+        self.values += [row.value for row in rows]
+        self.stamps += [row.timestamp for row in rows]
+        self.offsets.append(_offsets(rows))
+        if self.keyed:
+            self.keys += [row.key for row in rows]
 
-    def records(self, lo: int, hi: int, *, keys: bool) -> Records:
+    def records(self, lo: int, hi: int) -> Records:
         """Return all of it, without what lies before the offset `lo`."""
-        rows = self.rows
-        if rows and rows[0].offset < lo:
-            del rows[: bisect_left(rows, lo, key=attrgetter("offset"))]
-        return Records(
-            lo,
-            hi,
-            _offsets(rows),
-            np.array([row.timestamp for row in rows], np.int64),
-            [row.value for row in rows],
-            [row.key for row in rows] if keys else None,
-            lambda index: rows[index].key,
-        )
+        offsets = np.concatenate(self.offsets) if self.offsets else np.empty(0, np.int64)
+        stamps = np.array(self.stamps, np.int64)
+        before = int(np.searchsorted(offsets, lo))
+        del self.values[:before], self.keys[:before]
+        return Records(lo, hi, offsets[before:], stamps[before:], self.values, self.keys if self.keyed else None)
 
 
 def take(
@@ -89,7 +90,7 @@ def take(
         partitions: those to take from; None means all.
         max_bytes: of values per partition; the batch that passes it is the last. The rest stays for the next call.
         max_records: the same, in records.
-        keys: topics of which all record keys are wanted; those of others are had one by one (`Records.key`).
+        keys: topics of which the record keys are wanted too.
 
     Returns:
         By partition, the records of `[position, next position)`. They may be none, where all was control records.
@@ -243,10 +244,10 @@ class Cursor:
 
 
 def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> Records:  # noqa: FBT001 - one of four
-    part, size, more = _Part(), 0, True
+    part, size, more = _Part(keys), 0, True
     lo = cursor.position
-    while more and size < max_bytes and len(part.rows) < max_records:
-        count = len(part.rows)
+    while more and size < max_bytes and len(part.values) < max_records:
+        count = len(part.values)
         try:
             more = cursor.read(part.add)
         except ReadFailed:
@@ -254,8 +255,8 @@ def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> R
                 raise
             break
         if cursor.size > max_bytes or cursor.compressed:  # else all of it is within the bound
-            size += sum([len(row.value) for row in part.rows[count:] if row.value])
-    return part.records(lo, cursor.position, keys=keys)
+            size += sum([len(value) for value in part.values[count:] if value])
+    return part.records(lo, cursor.position)
 
 
 def _without_data(part: Any, batch: Any) -> bool:

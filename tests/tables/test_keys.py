@@ -89,10 +89,17 @@ def test_single_texts_and_numbers_are_coded_by_their_bytes() -> None:
     again = codes.encode([Column("int", np.array([3, 7], np.int64))])
     floats = codes.encode([Column("float", np.array([3.0, 7.0, 0.5]))])
     mixed = Column("mixed", np.array([3.0, 0.5]), None, np.array([3, 0]), np.array([True, False]))
-    assert first.tolist() == [0, 1, 0, 2]
-    assert again.tolist() == [2, 3]
-    assert floats.tolist() == [2, 3, 4]
-    assert codes.encode([mixed]).tolist() == [2, 4]
+    assert first.tolist() == [1, 2, 1, 0]
+    assert again.tolist() == [0, 3]
+    assert floats.tolist() == [0, 3, 4]
+    assert codes.encode([mixed]).tolist() == [0, 4]
+
+
+def test_new_texts_get_codes_in_the_order_of_their_bytes_and_the_first_to_come_get_the_last_ones() -> None:
+    """Codes rise with the bytes of what is learnt together; where not all fit, arrival decides who has one."""
+    codes = KeyCodes(4)
+    assert codes.encode([text("c", "a", "b", "a")]).tolist() == [2, 0, 1, 0]
+    assert codes.encode([text("z", "c", "d")]).tolist() == [3, 2, FULL]
 
 
 def test_bad_rows_are_told_apart_and_the_others_keep_their_codes() -> None:
