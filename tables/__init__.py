@@ -8,6 +8,7 @@ from __future__ import annotations
 from tables.aggregates.count import count
 from tables.aggregates.delta import delta
 from tables.aggregates.derivative import derivative
+from tables.aggregates.distinct import distinct
 from tables.aggregates.ewma import ewma
 from tables.aggregates.first import first
 from tables.aggregates.histogram import histogram
@@ -30,6 +31,7 @@ __all__ = [
     "count",
     "delta",
     "derivative",
+    "distinct",
     "ewma",
     "first",
     "histogram",

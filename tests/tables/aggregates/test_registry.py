@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
 
 FILES = {path.stem for path in Path(aggregates.__file__).parent.glob("*.py")}
-HELPERS = {"__init__", "base", "edges", "extreme_by", "extremes", "moments", "numeric", "order", "sums", "timely"}
+HELPERS = {
+    "__init__",
+    "base",
+    "edges",
+    "extreme_by",
+    "extremes",
+    "hashes",
+    "moments",
+    "numeric",
+    "order",
+    "sums",
+    "timely",
+}
 
 
 def arguments_of(example: Aggregate) -> dict[str, Any]:
