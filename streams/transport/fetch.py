@@ -53,7 +53,7 @@ class _Part:
     keyed: bool
     values: list[bytes | None] = field(default_factory=list)
     keys: list[bytes | None] = field(default_factory=list)
-    stamps: list[int] = field(default_factory=list)
+    stamps: list[NDArray[np.int64]] = field(default_factory=list)
     offsets: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, batch: Any) -> None:
@@ -61,15 +61,14 @@ class _Part:
         # A list of record objects and its columns cost less than a loop, and offsets then nothing.
         rows = list(batch)
         self.values += [row.value for row in rows]
-        self.stamps += [row.timestamp for row in rows]
+        self.stamps.append(np.array([row.timestamp for row in rows], np.int64))
         self.offsets.append(_offsets(rows))
         if self.keyed:
             self.keys += [row.key for row in rows]
 
     def records(self, lo: int, hi: int) -> Records:
         """Return all of it, without what lies before the offset `lo`."""
-        offsets = np.concatenate(self.offsets) if self.offsets else np.empty(0, np.int64)
-        stamps = np.array(self.stamps, np.int64)
+        offsets, stamps = _joined(self.offsets), _joined(self.stamps)
         before = int(np.searchsorted(offsets, lo))
         del self.values[:before], self.keys[:before]
         return Records(lo, hi, offsets[before:], stamps[before:], self.values, self.keys if self.keyed else None)
@@ -281,3 +280,7 @@ def _offsets(rows: list[Any]) -> NDArray[np.int64]:
     if rows and rows[-1].offset - rows[0].offset == len(rows) - 1:
         return np.arange(rows[0].offset, rows[-1].offset + 1, dtype=np.int64)
     return np.array([row.offset for row in rows], np.int64)
+
+
+def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
