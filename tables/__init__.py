@@ -12,6 +12,7 @@ from tables.aggregates.distinct import distinct
 from tables.aggregates.ewma import ewma
 from tables.aggregates.first import first
 from tables.aggregates.histogram import histogram
+from tables.aggregates.increase import increase
 from tables.aggregates.last import last
 from tables.aggregates.max import max  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.max_by import max_by
@@ -36,6 +37,7 @@ __all__ = [
     "first",
     "histogram",
     "hopping",
+    "increase",
     "last",
     "max",
     "max_by",
