@@ -20,6 +20,7 @@ from tables.aggregates.mean import mean
 from tables.aggregates.min import min  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.min_by import min_by
 from tables.aggregates.quantile import quantile
+from tables.aggregates.rate import rate
 from tables.aggregates.ratio import ratio
 from tables.aggregates.stddev import stddev
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
@@ -45,6 +46,7 @@ __all__ = [
     "min",
     "min_by",
     "quantile",
+    "rate",
     "ratio",
     "stddev",
     "sum",
