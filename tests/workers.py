@@ -48,6 +48,12 @@ class Worker:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What it has printed."""
         return (self.folder / "output").read_text(errors="replace")
@@ -92,6 +98,11 @@ class Worker:
         except (urllib.error.URLError, OSError):
             return False
         return True
+
+    def ended(self, seconds: float = READY_SECONDS) -> int:
+        """Wait until it ends by itself and return its exit code."""
+        assert self._process is not None, "it was not started"
+        return self._process.wait(seconds)
 
     def stop(self, seconds: float = 30.0) -> int:
         """End it in order (SIGTERM) and return its exit code."""

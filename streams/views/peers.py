@@ -53,7 +53,9 @@ class Peers:
             parameters: of the query; `scope=local` is added.
         """
         try:
-            return await self._ask(URL(base).origin().join(URL(path, encoded=True)), {**parameters, "scope": "local"})
+            # Put together as text: `join` would take the dots of the key `..` for a way up.
+            url = URL(f"{URL(base).origin()}{path}", encoded=True)
+            return await self._ask(url, {**parameters, "scope": "local"})
         except (ClientError, TimeoutError, OSError, ValueError, msgspec.MsgspecError) as error:
             log.warning("worker %s did not answer %s: %s", base, path.partition("?")[0][:100], repr(error))
             return None

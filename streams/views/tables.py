@@ -36,7 +36,7 @@ class TableViews:
         return [
             web.get(PATH, self.index),
             web.get(f"{PATH}/{{table}}", self.table),
-            web.get(f"{PATH}/{{table}}/{{key:.*}}", self.key),
+            web.get(f"{PATH}/{{table}}/{{key:[\\s\\S]*}}", self.key),
         ]
 
     async def index(self, request: web.Request) -> web.Response:
