@@ -1,0 +1,340 @@
+"""Laws of the assignment: complete, disjoint, copartitioned, balanced, sticky, deterministic; with mixed subscriptions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import ceil
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.assignment import Assigned, Group, Member, assign
+
+Given = Mapping[str, Assigned]
+
+
+@st.composite
+def groups_of_topics(draw: st.DrawFn, most: int = 4, standby: int = 0) -> list[Group]:
+    """Return groups of a source, its changelogs, and sometimes a topic with another number of partitions."""
+    found = []
+    for number in range(draw(st.integers(1, most))):
+        count = draw(st.integers(1, 13))
+        topics = {f"g{number}.source": count}
+        changelogs = {f"g{number}.log{each}": count for each in range(draw(st.integers(0, 2)))}
+        if draw(st.booleans()):
+            topics[f"g{number}.other"] = draw(st.integers(1, 13))
+        followers = draw(st.integers(0, standby))
+        found.append(Group(topics=topics | changelogs, state=frozenset(changelogs), standby=followers))
+    return found
+
+
+def topics_of(groups: Iterable[Group]) -> frozenset[str]:
+    """Return the topics of all groups."""
+    return frozenset(topic for group in groups for topic in group.topics)
+
+
+def fresh(count: int, groups: Iterable[Group], first: int = 0) -> list[Member]:
+    """Return members that hold nothing and know all topics."""
+    return [Member(id=f"m{number:02}", topics=topics_of(groups)) for number in range(first, first + count)]
+
+
+def after(members: Iterable[Member], assigned: Given, generation: int = 1) -> list[Member]:
+    """Return the members as they are when they hold what they were given."""
+    return [
+        replace(
+            member,
+            generation=generation,
+            active=assigned[member.id].active,
+            standby=assigned[member.id].standby,
+        )
+        for member in members
+    ]
+
+
+def owners(assigned: Given) -> dict[tuple[str, int], str]:
+    """Return (topic, partition) -> member, of the active ones."""
+    return {
+        (topic, number): name
+        for name, each in assigned.items()
+        for topic, numbers in each.active.items()
+        for number in numbers
+    }
+
+
+def units(group: Group, assigned: Given) -> dict[int, str]:
+    """Return unit -> member of one group."""
+    where = owners(assigned)
+    return {
+        unit: where[topic, unit]
+        for topic, count in group.topics.items()
+        for unit in range(count)
+        if (topic, unit) in where
+    }
+
+
+def moved(groups: Iterable[Group], before: Given, now: Given) -> int:
+    """Return how many units have another owner than before."""
+    return sum(
+        units(group, before).get(unit, name) != name for group in groups for unit, name in units(group, now).items()
+    )
+
+
+def totals(groups: Iterable[Group], assigned: Given) -> Counter[str]:
+    """Return how many units of all groups each member has."""
+    found = Counter(dict.fromkeys(assigned, 0))
+    for group in groups:
+        found.update(units(group, assigned).values())
+    return found
+
+
+def even(counts: Counter[str]) -> bool:
+    """Return whether members differ by at most one."""
+    return not counts or max(counts.values()) - min(counts.values()) <= 1
+
+
+def history(groups: Sequence[Group], sizes: Iterable[int]) -> list[Member]:
+    """Return the members after a group grew and shrank through these sizes."""
+    members: list[Member] = []
+    for generation, size in enumerate(sizes, 1):
+        members = [*members[:size], *fresh(max(0, size - len(members)), groups, first=generation * 20)]
+        members = after(members, assign(members, groups), generation)
+    return members
+
+
+many = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+@given(groups_of_topics(), many)
+def test_every_partition_has_exactly_one_owner(groups: list[Group], sizes: list[int]) -> None:
+    """All partitions of all topics are given, each to one member only."""
+    assigned = assign(history(groups, sizes), groups)
+    given_out = [
+        (topic, number) for each in assigned.values() for topic, numbers in each.active.items() for number in numbers
+    ]
+    wanted = [(topic, number) for group in groups for topic, count in group.topics.items() for number in range(count)]
+    assert sorted(given_out) == sorted(wanted)
+
+
+@given(groups_of_topics(), many)
+def test_partition_p_of_a_group_is_on_one_worker(groups: list[Group], sizes: list[int]) -> None:
+    """Source, changelog and repartition topics of a group have partition p at the same member."""
+    where = owners(assign(history(groups, sizes), groups))
+    for group in groups:
+        for unit in group.units:
+            assert len({where[topic, unit] for topic, count in group.topics.items() if unit < count}) == 1
+
+
+@given(groups_of_topics(most=7), many)
+def test_members_differ_by_at_most_one(groups: list[Group], sizes: list[int]) -> None:
+    """Within each group, and over all groups, no member has two units more than another, whatever was before."""
+    members = history(groups, sizes)
+    assigned = assign(members, groups)
+    for group in groups:
+        assert even(Counter(dict.fromkeys(assigned, 0) | Counter(units(group, assigned).values())))
+    assert even(totals(groups, assigned))
+
+
+@given(groups_of_topics(most=7, standby=2), many)
+def test_nothing_moves_without_a_cause(groups: list[Group], sizes: list[int]) -> None:
+    """The same members with what they were given get the same again, standbys too."""
+    members = history(groups, sizes)
+    assigned = assign(members, groups)
+    assert assign(after(members, assigned, 9), groups) == assigned
+
+
+@given(groups_of_topics(most=7, standby=2), many, st.randoms(use_true_random=False))
+def test_the_order_of_members_and_groups_does_not_matter(groups: list[Group], sizes: list[int], random: Random) -> None:
+    """Whoever leads the group finds the same placement."""
+    members = history(groups, sizes)
+    shuffled, others = list(members), list(groups)
+    random.shuffle(shuffled)
+    random.shuffle(others)
+    assert assign(shuffled, others) == assign(members, groups)
+
+
+@given(st.integers(1, 200), st.integers(1, 12))
+def test_a_new_member_takes_its_share_and_nothing_else_moves(count: int, size: int) -> None:
+    """From n to n + 1 members, one group: exactly the units move that the new one gets, at most ceil(P / (n + 1))."""
+    groups = [Group(topics={"source": count, "log": count})]
+    members = history(groups, [size])
+    before = assign(members, groups)
+    now = assign([*members, *fresh(1, groups, first=90)], groups)
+    assert moved(groups, before, now) == totals(groups, now)["m90"] <= ceil(count / (size + 1))
+
+
+@given(st.integers(1, 200), st.integers(2, 12), st.data())
+def test_only_the_units_of_a_member_that_left_move(count: int, size: int, data: st.DataObject) -> None:
+    """From n to n - 1 members, one group: exactly the units move that the leaver had."""
+    groups = [Group(topics={"source": count, "log": count})]
+    members = history(groups, [size])
+    before = assign(members, groups)
+    gone = data.draw(st.sampled_from(members))
+    now = assign([member for member in members if member is not gone], groups)
+    assert moved(groups, before, now) == totals(groups, before)[gone.id]
+
+
+@given(groups_of_topics(most=7), many, st.booleans())
+def test_with_several_groups_a_change_moves_a_share_and_at_most_one_unit_of_each(
+    groups: list[Group],
+    sizes: list[int],
+    joins: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    """That totals stay even costs at most one further unit of each group, beside those of who came or left."""
+    members = history(groups, sizes)
+    before = assign(members, groups)
+    others = [*members, *fresh(1, groups, first=190)] if joins else members[1:]
+    if others:
+        now = assign(others, groups)
+        share = totals(groups, now)["m190"] if joins else totals(groups, before)[members[0].id]
+        assert moved(groups, before, now) <= share + len(groups)
+
+
+@given(groups_of_topics(), st.integers(1, 20))
+def test_more_members_than_partitions_and_back(groups: list[Group], size: int) -> None:
+    """Members without work hold nothing; as soon as there is work for them they have it."""
+    members = history(groups, [1, 20, size])
+    assigned = assign(members, groups)
+    work = sum(len(group.units) for group in groups)
+    assert sum(count > 0 for count in totals(groups, assigned).values()) == min(work, size)
+
+
+@given(groups_of_topics(), st.integers(2, 6), st.integers(1, 5))
+def test_a_stale_claim_loses(groups: list[Group], size: int, zombies: int) -> None:
+    """Members that come back from an older generation get no unit by their old claim that a newer owner has."""
+    old = history(groups, [zombies])
+    members = [replace(member, id=f"n{member.id}", generation=7) for member in history(groups, [size])]
+    stale = [replace(member, id=f"a{member.id}", generation=3) for member in old]
+    expected = assign([*members, *(replace(each, active={}) for each in stale)], groups)
+    assert assign([*members, *stale], groups) == expected
+
+
+@st.composite
+def mixed(draw: st.DrawFn) -> tuple[list[Group], list[Member]]:
+    """Return groups, and members of which each knows some of the topics."""
+    groups = draw(groups_of_topics())
+    names = sorted(topics_of(groups))
+    known = st.frozensets(st.sampled_from(names), min_size=1)
+    members = [
+        Member(id=f"m{number}", topics=draw(known), generation=number % 3, active=draw(claims(names)))
+        for number in range(draw(st.integers(1, 6)))
+    ]
+    return groups, members
+
+
+def claims(names: Sequence[str]) -> st.SearchStrategy[dict[str, list[int]]]:
+    """Return any claims, also of partitions and topics that are not there any more."""
+    return st.dictionaries(st.sampled_from([*names, "gone"]), st.lists(st.integers(0, 15), unique=True), max_size=4)
+
+
+@given(mixed())
+def test_a_partition_goes_only_to_who_subscribes_to_its_topic(case: tuple[list[Group], list[Member]]) -> None:
+    """Whatever the members know and claim, nobody gets a topic that it does not subscribe to."""
+    groups, members = case
+    known = {member.id: member.topics for member in members}
+    for name, each in assign(members, groups).items():
+        assert each.active.keys() <= known[name]
+
+
+@given(mixed())
+def test_mixed_subscriptions_keep_groups_together(case: tuple[list[Group], list[Member]]) -> None:
+    """Each unit lies on one member that knows some of its group, and that has all of the unit that it knows."""
+    groups, members = case
+    assigned = assign(members, groups)
+    where = owners(assigned)
+    known = {member.id: member.topics for member in members}
+    for group in groups:
+        able = {name for name in known if known[name] & group.topics.keys()}
+        found = units(group, assigned)
+        for unit, name in found.items():
+            wanted = {topic for topic, count in group.topics.items() if unit < count} & known[name]
+            assert {topic for topic in group.topics if where.get((topic, unit)) == name} == wanted
+            assert {where.get((topic, unit), name) for topic in group.topics} == {name}
+        if able and all(known[name] >= group.topics.keys() for name in able):
+            assert set(found) == set(group.units)
+
+
+@given(mixed())
+def test_mixed_subscriptions_settle(case: tuple[list[Group], list[Member]]) -> None:
+    """While versions are mixed, too, nothing moves the second time."""
+    groups, members = case
+    assigned = assign(members, groups)
+    held = after(members, assigned, 9)
+    again = assign(held, groups)
+    assert all(units(group, again) == units(group, assigned) for group in groups)
+
+
+def test_an_upgrade_gives_the_new_table_to_whoever_knows_it_and_ends_complete() -> None:
+    """While one of two workers is upgraded, the new changelog is only where its source is; then it is everywhere."""
+    old = frozenset({"source", "log"})
+    new = old | {"added"}
+    groups = [Group(topics={"source": 4, "log": 4, "added": 4})]
+    members = [Member(id="a", topics=old), Member(id="b", topics=old)]
+    members = after(members, assign(members, groups))
+    upgraded = [members[0], replace(members[1], topics=new)]
+    half = assign(upgraded, groups)
+    assert half["a"].active == {"source": [0, 2], "log": [0, 2]}
+    assert half["b"].active == {"source": [1, 3], "log": [1, 3], "added": [1, 3]}
+    whole = assign([replace(each, topics=new) for each in after(upgraded, half, 2)], groups)
+    assert whole["a"].active == {topic: [0, 2] for topic in new}
+    assert whole["b"] == half["b"]
+
+
+@settings(max_examples=60)
+@given(groups_of_topics(standby=3), many)
+def test_standbys_are_on_other_members_and_even(groups: list[Group], sizes: list[int]) -> None:
+    """Each changelog partition is followed by as many others as asked for, as far as there are; loads differ by one."""
+    members = history(groups, sizes)
+    assigned = assign(members, groups)
+    where = owners(assigned)
+    for group in groups:
+        followers = {
+            (topic, number): [name for name, each in assigned.items() if number in each.standby.get(topic, ())]
+            for topic in group.state
+            for number in range(group.topics[topic])
+        }
+        for at, names in followers.items():
+            assert len(names) == min(group.standby, len(members) - 1)
+            assert where[at] not in names
+        for topic in group.state:
+            if group.topics[topic] == len(group.units):
+                load = Counter(dict.fromkeys(assigned, 0))
+                load.update(name for (of, _), names in followers.items() if of == topic for name in names)
+                assert even(load)
+    followed = {topic for each in assigned.values() for topic in each.standby}
+    assert followed <= {topic for group in groups for topic in group.state}
+
+
+@given(st.integers(2, 40), st.integers(3, 6), st.data())
+def test_units_of_a_failed_member_go_to_their_standbys(count: int, size: int, data: st.DataObject) -> None:
+    """With one standby each, at most one unit per survivor is given to a member that has nothing of it."""
+    groups = [Group(topics={"source": count, "log": count}, state=frozenset({"log"}), standby=1)]
+    members = history(groups, [size])
+    gone = data.draw(st.sampled_from(members))
+    left = [member for member in members if member is not gone]
+    now = assign(left, groups)
+    had = {member.id: set(member.active.get("log", ())) | set(member.standby.get("log", ())) for member in left}
+    cold = [unit for unit, name in units(groups[0], now).items() if unit not in had[name]]
+    assert len(cold) < size
+
+
+@given(st.integers(4, 60), st.integers(3, 6))
+def test_standbys_of_those_who_stay_stay(count: int, size: int) -> None:
+    """When a member joins, at most its own share of followed units and of active ones changes hands."""
+    groups = [Group(topics={"source": count, "log": count}, state=frozenset({"log"}), standby=1)]
+    members = history(groups, [size])
+    now = assign([*members, *fresh(1, groups, first=90)], groups)
+    kept = sum(
+        len(set(now[member.id].standby.get("log", ())) & set(member.standby.get("log", ()))) for member in members
+    )
+    new = len(now["m90"].standby.get("log", ())) + len(now["m90"].active.get("log", ()))
+    assert kept >= count - 2 * new
+
+
+def test_nobody_and_nothing() -> None:
+    """No members or no topics are no error."""
+    assert assign([], [Group(topics={"source": 2})]) == {}
+    assert assign([Member(id="a", topics=frozenset())], []) == {"a": Assigned()}
+    assert assign([Member(id="a", topics=frozenset())], [Group(topics={"source": 2})]) == {"a": Assigned()}
