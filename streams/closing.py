@@ -66,6 +66,11 @@ class Closer:
         windows += [] if live is None else [live]
         return self._panes.closes_at(min(windows)) if windows else None
 
+    def last_close(self) -> int | None:
+        """Return the watermark at which the last window that has a row closes; None if no open one has."""
+        windows = self._cells.occupied(self._from, EVER) if self._panes.window is not None else []
+        return self._panes.closes_at(windows[-1]) if windows else None
+
     @property
     def _from(self) -> int:
         """The first window that is not judged to its end."""
@@ -104,6 +109,7 @@ class Closer:
             return
         rows, (at, key) = self._rows(window, codes), self._engine.progress.judged
         after = marked_key(key) if key and at == window else None
+        self._engine.on_close(rows)
         changes = self._judge.close(rows, after)
         self._note_limits(window)
         self._count(len(rows))

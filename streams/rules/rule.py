@@ -40,6 +40,7 @@ class Change:
         resolved_at: when the alert that was there was resolved, in ms; None if it was not.
         events: (status, event) that others are told.
         saved: whether the changelog gets to know; a pending alert's new value is for the views only.
+        at: the step (ms) at which it is judged; without window or for open rows, the watermark.
     """
 
     key: bytes
@@ -49,6 +50,7 @@ class Change:
     resolved_at: int | None
     events: tuple[tuple[str, Event], ...]
     saved: bool
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ class Rule:
         if after is not None and after.fired_at is not None and (before is None or before.fired_at is None or renamed):
             events.append(("firing", self.describe.event(key, after)))
         saved = after is None or after.fired_at is not None or before is None or renamed
-        return Change(key, self, before, after, resolved_at, tuple(events), saved)
+        return Change(key, self, before, after, resolved_at, tuple(events), saved, now)
 
     def _ends_at(self, live: Live, now: int) -> int:
         """Return when an alert ended: at the step; without window, to the ms, where time alone ended it."""

@@ -39,12 +39,15 @@ class Harness:
         app: a `streams.App`, a `Declaration`, or the path of a YAML file.
         partitions: of every topic.
         start: where the clock starts, in ms, or as a time zone aware datetime; None is the first record's timestamp.
+        ahead: whether event time is checked against `max_ahead`.
 
     Raises:
         DeclarationError: the declaration has mistakes.
     """
 
-    def __init__(self, app: Any, partitions: int = 1, start: int | datetime | None = None) -> None:
+    def __init__(
+        self, app: Any, partitions: int = 1, start: int | datetime | None = None, *, ahead: bool = True
+    ) -> None:  # fmt: skip
         """Plan the app and open every partition, empty."""
         self.declaration = _declaration(app)
         self.plan = plan(self.declaration)
@@ -53,7 +56,9 @@ class Harness:
         self._emitted: dict[str, list[Emitted]] = {}
         self._resolved: list[AlertState] = []
         self._lanes = [
-            Lane(stream, partition) for stream in self.plan.streams.values() for partition in range(partitions)
+            Lane(stream, partition, ahead=ahead)
+            for stream in self.plan.streams.values()
+            for partition in range(partitions)
         ]
         for lane in self._lanes:
             for table in lane.tables:

@@ -42,18 +42,24 @@ class Lane:
     Args:
         plan: of the stream.
         partition: its number.
+        ahead: whether event time is checked against `max_ahead`.
     """
 
-    def __init__(self, plan: StreamPlan, partition: int) -> None:
+    def __init__(self, plan: StreamPlan, partition: int, *, ahead: bool = True) -> None:
         """Open its tables, empty."""
         self.topic, self.partition = plan.stream.topic, partition
         self._plan = plan
-        self._engine = StreamEngine(plan, partition)
+        self._engine = StreamEngine(plan, partition, ahead=ahead)
         self._decoder = plan.codec.compile(plan.fields)
         self._next = 0
         self._heard: int | None = None
         self._silent_from: dict[str, int] = {}
         self.tables = [self._open(TableEngine(table, partition)) for table in plan.tables]
+
+    @property
+    def next_offset(self) -> int:
+        """The offset of the next record."""
+        return self._next
 
     def _open(self, engine: TableEngine) -> LaneTable:
         table = LaneTable(engine, MemoryStore())
@@ -92,10 +98,15 @@ class Lane:
     ) -> Iterator[Event]:
         """Fold one batch and yield what is produced."""
         lo, n = self._next, len(values)
-        self._next, self._heard = lo + n, clock
+        self._heard = clock
         self._silent_from.clear()
         stamps = np.array(times, np.int64)
-        batch, dead = self._engine.decode(Records(lo, lo + n, np.arange(lo, lo + n), stamps, values, keys))
+        yield from self.fold(Records(lo, lo + n, np.arange(lo, lo + n), stamps, values, keys))
+
+    def fold(self, records: Records) -> Iterator[Event]:
+        """Fold records as they were fetched and yield what is produced."""
+        self._next = records.hi
+        batch, dead = self._engine.decode(records)
         yield from dead
         for table in self.tables:
             yield from table.drive(table.engine.fold(batch))
