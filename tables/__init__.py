@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tables.aggregates.collect_list import collect_list
 from tables.aggregates.count import count
 from tables.aggregates.delta import delta
 from tables.aggregates.derivative import derivative
@@ -30,6 +31,7 @@ from tables.spec import Table, Window, hopping, tumbling
 __all__ = [
     "Table",
     "Window",
+    "collect_list",
     "count",
     "delta",
     "derivative",
