@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tables.aggregates.collect_list import collect_list
+from tables.aggregates.collect_set import collect_set
 from tables.aggregates.count import count
 from tables.aggregates.delta import delta
 from tables.aggregates.derivative import derivative
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "Window",
     "collect_list",
+    "collect_set",
     "count",
     "delta",
     "derivative",
