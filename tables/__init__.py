@@ -26,6 +26,7 @@ from tables.aggregates.rate import rate
 from tables.aggregates.ratio import ratio
 from tables.aggregates.stddev import stddev
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
+from tables.aggregates.top_k import top_k
 from tables.aggregates.variance import variance
 from tables.spec import Table, Window, hopping, tumbling
 
@@ -54,6 +55,7 @@ __all__ = [
     "ratio",
     "stddev",
     "sum",
+    "top_k",
     "tumbling",
     "variance",
 ]
