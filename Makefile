@@ -35,7 +35,7 @@ types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
 
 unit: $(STAMP)  ## the tests alone; ARGS go to pytest
-	@if [ "$$CI" = true ]; then .ci/tools prometheus java mvn; fi
+	@if [ "$$CI" = true ]; then .ci/tools prometheus java mvn chromium; fi
 	$(BIN)/python -m pytest $(ARGS)
 
 format: $(STAMP)  ## sort imports and format
