@@ -20,6 +20,7 @@ from streams.problems import DeclarationError
 from streams.runtime.preflight import Preflight
 from streams.runtime.runtime import Runtime
 from streams.settings import KafkaSettings, WorkerSettings, read_settings
+from streams.transport.assignor import Assignor
 from streams.transport.consumer import BatchConsumer, BatchSchema, BatchTransport
 from tables.manager import CellTableManager
 from tables.table import CellTable
@@ -204,6 +205,7 @@ def _faust_options(app: str, kafka: KafkaSettings, worker: WorkerSettings) -> di
         "datadir": worker.directory(app),
         "store": "memory://",
         "TableManager": CellTableManager,
+        "PartitionAssignor": Assignor,
         "topic_disable_leader": True,
         "table_standby_replicas": 0,
         "broker_commit_every": 10**9,

@@ -47,6 +47,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         for name, value in self.consumer.fetch_settings.items():
             setattr(consumer, f"_{name}", value)
+        self._assignor = self.consumer.app.assignor
+        consumer._partition_assignment_strategy = [self._assignor]  # also while the app has no tables
         self._nudged = asyncio.Event()
         return consumer
 
@@ -56,6 +58,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         if ours:
             self._ensure_consumer().pause(*map(_aiokafka_tp, ours))
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def join_again(self) -> None:
+        """Ask the group for a new assignment; call it in this thread."""
+        self._ensure_consumer()._coordinator.request_rejoin()
 
     def nudge(self) -> None:
         """Say from the main thread that other partitions are wanted now."""
@@ -136,6 +142,10 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    def join_again(self) -> None:
+        """Ask the group for a new assignment; call it in the consumer's thread."""
+        self._thread.join_again()
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
         return super()._set_active_tps({tp for tp in tps if not self.owns(tp)})
