@@ -271,7 +271,11 @@ def _without_data(part: Any, batch: Any) -> bool:
 
 def drop(fetcher: Any, tp: TopicPartition) -> None:
     """Forget a fetch result and wake the fetcher."""
-    del fetcher._records[tp]
+    result = fetcher._records.pop(tp)
+    part = getattr(result, "_partition_records", None)
+    if part is not None:
+        # Its generator refers to it in turn: without this the fetched bytes stay until the garbage collector runs.
+        part._records_iterator.close()
     fetcher._notify(fetcher._wait_consume_future)
 
 
