@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from streams.effects import Limits
+from streams.runtime import collector
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.stats import WorkerStats
 from streams.stats import StreamStats, TableStats
@@ -73,6 +74,7 @@ class Runtime:
         self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
         self.consumer.drained = self.drained
+        collector.spare()
         self.waiting_for = ""
 
     async def stop(self) -> None:
