@@ -9,6 +9,7 @@ import json
 
 import click
 
+from streams.backtest.command import backtest, run
 from streams.load import load
 from streams.outline import outline
 from streams.plan import plan
@@ -27,7 +28,8 @@ def main() -> None:
     """Declarative stream processing of operational metrics on Kafka."""
 
 
-main.add_command(test)
+for command in (test, backtest, run):
+    main.add_command(command)
 
 
 @main.command()

@@ -125,7 +125,10 @@ class MemoryStore:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
         """Yield the items with this prefix from `start` on, in byte order."""
-        places = [p for p in self._cells if p.startswith(prefix) or prefix.startswith(p)]
+        if len(prefix) >= GROUP_BYTES or not CELL.startswith(prefix[:1]):
+            places = [p for p in (_place(prefix),) if p in self._cells]
+        else:
+            places = [p for p in self._cells if p.startswith(prefix) or prefix.startswith(p)]
         keys = chain.from_iterable(self._cells[p] for p in places)
         for key in sorted(key for key in keys if key.startswith(prefix) and key >= start):
             value = self._cells.get(_place(key), {}).get(key)

@@ -43,6 +43,9 @@ class Lane:
         plan: of the stream.
         partition: its number.
         ahead: whether event time is checked against `max_ahead`.
+
+    Attributes:
+        first: the least event time that was folded, in ms; None before the first.
     """
 
     def __init__(self, plan: StreamPlan, partition: int, *, ahead: bool = True) -> None:
@@ -51,6 +54,7 @@ class Lane:
         self._plan = plan
         self._engine = StreamEngine(plan, partition, ahead=ahead)
         self._decoder = plan.codec.compile(plan.fields)
+        self.first: int | None = None
         self._next = 0
         self._heard: int | None = None
         self._silent_from: dict[str, int] = {}
@@ -107,6 +111,9 @@ class Lane:
         """Fold records as they were fetched and yield what is produced."""
         self._next = records.hi
         batch, dead = self._engine.decode(records)
+        if len(batch):
+            least = int(batch.time.min())
+            self.first = least if self.first is None else min(least, self.first)
         yield from dead
         for table in self.tables:
             yield from table.drive(table.engine.fold(batch))

@@ -1,0 +1,83 @@
+"""History from topics: a stretch of time of every stream's topic, read in bulk and outside of every group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streams.transport.history import HistoryReader, Stretch
+
+if TYPE_CHECKING:
+    from streams.backtest.replay import Replay
+    from streams.planned import Plan
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of a declaration's streams.
+
+    Args:
+        settings: aiokafka's connection arguments.
+        from_: ms, of the records' Kafka timestamps; None is the beginning.
+        to: ms; None is the end of the log as it is now.
+    """
+
+    settings: Mapping[str, Any]
+    from_: int | None
+    to: int | None
+
+    def stretches(self, plan: Plan) -> list[Stretch]:
+        """Return what there is to read.
+
+        Raises:
+            TransportError: no broker answers, or a topic is missing.
+        """
+
+        async def ask(reader: HistoryReader) -> list[Stretch]:
+            return await reader.stretches(_topics(plan), self.from_, self.to)
+
+        found: list[Stretch] = asyncio.run(self._connected(ask, ()))
+        return found
+
+    def play(self, replay: Replay, stretches: Collection[Stretch], progress: Progress) -> None:
+        """Feed the stretches to a replay.
+
+        Args:
+            replay: of the declaration, with as many partitions as there are.
+            stretches: to read.
+            progress: is told how many offsets were read since it was told last.
+
+        Raises:
+            TransportError: no broker answers, or a batch is damaged.
+        """
+        topics = _topics(replay.plan)
+
+        async def read(reader: HistoryReader) -> None:
+            async for topic, partition, records in reader.read(stretches):
+                if topic in topics:
+                    replay.fold(topic, partition, records)
+                progress(records.hi - records.lo)
+
+        keys = {
+            plan.stream.topic for plan in replay.plan.streams.values() if plan.codec.compile(plan.fields).wants_keys
+        }
+        replay.only(topics)
+        asyncio.run(self._connected(read, keys))
+
+    async def _connected(self, use: Callable[[HistoryReader], Any], keys: Collection[str]) -> Any:
+        reader = HistoryReader(self.settings, keys)
+        await reader.start()
+        try:
+            return await use(reader)
+        finally:
+            await reader.stop()
+
+
+def _topics(plan: Plan) -> list[str]:
+    """Return the topics that are read, but for those that the app itself fills."""
+    produced = {table.emit_topic for table in plan.tables.values()}
+    return sorted({each.stream.topic for each in plan.streams.values()} - produced)
