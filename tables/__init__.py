@@ -22,6 +22,7 @@ from tables.aggregates.mean import mean
 from tables.aggregates.min import min  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.min_by import min_by
 from tables.aggregates.quantile import quantile
+from tables.aggregates.quantiles import quantiles
 from tables.aggregates.rate import rate
 from tables.aggregates.ratio import ratio
 from tables.aggregates.stddev import stddev
@@ -51,6 +52,7 @@ __all__ = [
     "min",
     "min_by",
     "quantile",
+    "quantiles",
     "rate",
     "ratio",
     "stddev",

@@ -132,4 +132,4 @@ def _resets(values: Floats, lengths: Ints) -> Floats:
     """Return for each row the sum of the values that are followed by a smaller one."""
     owner = np.repeat(np.arange(len(lengths)), lengths)
     reset = np.flatnonzero((values[1:] < values[:-1]) & (owner[1:] == owner[:-1]))
-    return np.bincount(owner[reset], values[reset], len(lengths))
+    return np.bincount(owner[reset], values[reset], len(lengths)).astype(np.float64)

@@ -47,7 +47,8 @@ class Ewma(Aggregate):
         """
         for name, value in (("of", of), ("half_life", half_life), ("where", where)):
             object.__setattr__(self, name, value)
-        if not isinstance(half_life, str) or parse(half_life) <= 0:
+        given: object = half_life
+        if not isinstance(given, str) or parse(given) <= 0:
             raise ValueError(f'`half_life` of ewma is a duration such as "5m", not {half_life!r}')
         self.__post_init__()
 
@@ -69,8 +70,8 @@ class Ewma(Aggregate):
         newest = np.full(m, NEVER, np.int64)
         np.maximum.at(newest, index, time)
         weights = self._weight(newest[index], time)
-        sums = np.bincount(index, weights, m), np.bincount(index, weights * values, m)
-        self._add(state, fold.rows, newest, *sums)
+        weight, total = (np.bincount(index, part, m).astype(np.float64) for part in (weights, weights * values))
+        self._add(state, fold.rows, newest, weight, total)
 
     def merge(self, into: View, rows: Rows, other: View, others: Rows) -> None:
         """Add the sums as of the newer of both times."""

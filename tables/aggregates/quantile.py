@@ -1,57 +1,19 @@
-"""`quantile(0.95, "x")`: the 95th percentile of x, within 1 % of the exact value; null of nothing.
-
-The sketch is a DDSketch (Masson, Rim, Lee: DDSketch, a fast and fully-mergeable quantile sketch with relative-error
-guarantees, VLDB 2019): bucket i counts the values in (g^(i-1), g^i] with g = (1 + a) / (1 - a), and stands for
-2 g^i / (g + 1), which is within a of all of them. Negative values have buckets of their own, and 0 has one, which also
-takes what is nearer to it than the least normal float (2.2e-308).
-
-The quantile is the value at rank floor(q (n - 1)), counted from 0, of the n sorted values.
-"""
+"""`quantile(0.95, "x")`: the 95th percentile of x, within 1 % of the exact value; null of nothing."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from tables.aggregates.base import Aggregate, Ragged
-from tables.aggregates.numeric import floats
+from tables.aggregates.sketch import Sketched, check_q
 from tables.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from tables.aggregates.base import Fold, Rows, View
-    from tables.ragged import RaggedColumn
-
-    Ints = NDArray[np.int64]
-
-RELATIVE_ERROR = 0.0099
-"""The `a` of the sketch. It leaves room for the rounding of logarithms below the 1 % that is promised."""
-MAX_BUCKETS = 2048
-"""Most buckets a cell has: 17 decades, for positive values. Beyond, the lowest values share the lowest bucket that is
-kept, so that low quantiles lose their bound, never high ones."""
-
-_LOG = math.log1p(RELATIVE_ERROR) - math.log1p(-RELATIVE_ERROR)
-_MIDDLE = math.log1p(-RELATIVE_ERROR)
-_LEAST = np.finfo(np.float64).tiny
-_GREATEST = np.finfo(np.float64).max
-# An entry is one integer: the bucket's ordinal, which sorts as its values do, in 18 bits, above its count in 45 bits.
-_COUNT_BITS = 45
-_COUNT = (1 << _COUNT_BITS) - 1
-_ORDINAL_BITS = 18
-_ORDINAL = (1 << _ORDINAL_BITS) - 1
-_ZERO = 1 << (_ORDINAL_BITS - 1)
-# Buckets of floats are numbered from log(2.2e-308) / _LOG, about -35,800, to 35,850: a shift parts the signs.
-_SHIFT = 40_000
+    from tables.aggregates.base import Aggregate, Rows, View
 
 
 @dataclass(frozen=True, init=False)
-class Quantile(Aggregate):
+class Quantile(Sketched):
     """The q-quantile of the values that are not null, a float.
 
     Args:
@@ -70,7 +32,7 @@ class Quantile(Aggregate):
         Raises:
             ValueError: `q` is not from 0 to 1, or `of` is no expression.
         """
-        _check(q)
+        check_q(self.kind, q, 'quantile(0.95, "duration")')
         for name, value in (("q", float(q)), ("of", of), ("where", where)):
             object.__setattr__(self, name, value)
         self.__post_init__()
@@ -80,114 +42,10 @@ class Quantile(Aggregate):
         """Return the extremes, the median and a high percentile."""
         return cls(0.0, "x"), cls(0.5, "x"), cls(0.95, "x", where="x > 0"), cls(1.0, "x")
 
-    def columns(self) -> Mapping[str, Ragged]:
-        """Return the buckets."""
-        return {"buckets": Ragged("<i8")}
-
-    def fold(self, state: View, fold: Fold) -> None:
-        """Count the batch's values in their buckets."""
-        index, values = floats(fold)
-        if not len(values):
-            return
-        keys = np.sort((index << _ORDINAL_BITS) | ordinals(values))
-        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-        add_counts(state["buckets"], fold.rows, keys[starts], np.diff(starts, append=len(keys)))
-
-    def merge(self, into: View, rows: Rows, other: View, others: Rows) -> None:
-        """Add the counts of equal buckets."""
-        entries, lengths = other["buckets"].gather(others)
-        if len(entries):
-            add_counts(into["buckets"], rows, _keys(entries, lengths), entries & _COUNT)
-
     def result(self, state: View, rows: Rows) -> Column:
         """Return the quantiles, floats; null where no value was seen."""
-        entries, lengths = state["buckets"].gather(rows)
-        null = lengths == 0
-        values = np.zeros(len(rows))
-        filled = lengths[~null]
-        before = np.concatenate(([0], np.cumsum(entries & _COUNT)))
-        ends = np.cumsum(filled)
-        base = before[ends - filled]
-        rank = np.floor(self.q * (before[ends] - base - 1)).astype(np.int64)
-        values[~null] = midpoints(entries[np.searchsorted(before, base + rank, side="right") - 1] >> _COUNT_BITS)
+        values, null = self.quantile(state, rows, self.q)
         return Column("float", values, null if null.any() else None)
-
-
-def _check(q: Any) -> None:
-    """Refuse what is no number from 0 to 1, with a hint for percents."""
-    number = isinstance(q, int | float) and not isinstance(q, bool)
-    if not number or not 0 <= q <= 1:
-        percent = number and 1 < q <= 100  # noqa: PLR2004 - as percents are written
-        hint = f"did you mean {q / 100:g}?" if percent else 'write for example quantile(0.95, "duration")'
-        raise ValueError(f"quantile takes a number from 0 to 1 first, not {q!r}; {hint}")
-
-
-def ordinals(values: NDArray[np.float64]) -> Ints:
-    """Return the ordinals of the buckets that the values fall into; they sort as the values do."""
-    size = np.abs(values)
-    zero = size < _LEAST
-    shifted = (np.ceil(np.log(np.maximum(size, _LEAST)) / _LOG) + _SHIFT).astype(np.int64)
-    signed = np.where(values < 0, -shifted, shifted)
-    signed[zero] = 0
-    return signed + _ZERO
-
-
-def midpoints(ordinal: Ints) -> NDArray[np.float64]:
-    """Return the value that each bucket stands for: off by at most `RELATIVE_ERROR` from any value in it."""
-    signed = ordinal - _ZERO
-    # 2 g^i / (g + 1) = g^i (1 - a), and g^i alone may overflow.
-    size = np.exp(np.minimum((np.abs(signed) - _SHIFT) * _LOG + _MIDDLE, math.log(_GREATEST)))
-    return np.where(signed == 0, 0.0, np.copysign(np.minimum(size, _GREATEST), signed))
-
-
-def add_counts(buckets: RaggedColumn, rows: Rows, keys: Ints, counts: Ints) -> None:
-    """Add counts to the buckets of the rows (unique, shape (m,)).
-
-    Args:
-        buckets: the entries of the rows, in the order of their ordinals.
-        rows: what is changed.
-        keys: position in `rows` above the bucket's ordinal, sorted and unique.
-        counts: what to add, same length.
-    """
-    entries, lengths = buckets.gather(rows)
-    known = _keys(entries, lengths)
-    at = np.searchsorted(known, keys)
-    new = known[np.minimum(at, len(known) - 1)] != keys if len(known) else np.ones(len(keys), bool)
-    at += np.cumsum(new) - new
-    added = keys[new]
-    entries = _insert(entries, at[new], (added & _ORDINAL) << _COUNT_BITS)
-    entries[at] += counts
-    lengths = lengths + np.bincount(added >> _ORDINAL_BITS, minlength=len(rows))
-    if lengths.max() > MAX_BUCKETS:
-        entries, lengths = _collapse(entries, lengths)
-    buckets.replace(rows, entries, lengths)
-
-
-def _insert(entries: Ints, at: Ints, added: Ints) -> Ints:
-    """Return the entries with others between them, which are at positions `at` (sorted, unique) of the result."""
-    grown = np.empty(len(entries) + len(added), np.int64)
-    old = np.ones(len(grown), bool)
-    old[at] = False
-    grown[old] = entries
-    grown[at] = added
-    return grown
-
-
-def _keys(entries: Ints, lengths: Ints) -> Ints:
-    """Return position of the row above ordinal of the bucket, for each entry."""
-    rows: Ints = np.repeat(np.arange(len(lengths)) << _ORDINAL_BITS, lengths)
-    return rows | (entries >> _COUNT_BITS)
-
-
-def _collapse(entries: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Return entries and lengths with at most `MAX_BUCKETS` a row: the lowest are counted in the lowest kept one."""
-    excess = np.maximum(lengths - MAX_BUCKETS, 0)
-    start = np.cumsum(lengths) - lengths
-    place = np.arange(len(entries)) - np.repeat(start, lengths)
-    dropped = place < np.repeat(excess, lengths)
-    row = np.repeat(np.arange(len(lengths)), lengths)[dropped]
-    np.add.at(entries, (start + excess)[row], entries[dropped] & _COUNT)
-    return entries[~dropped], lengths - excess
 
 
 def quantile(q: float, of: str, *, where: str | None = None) -> Quantile:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import quantile
-from tables.aggregates.quantile import MAX_BUCKETS, midpoints, ordinals
+from tables.aggregates.sketch import MAX_BUCKETS, midpoints, ordinals
 from tests.tables.bench import Bench, Event
 
 

@@ -18,13 +18,16 @@ FILES = {path.stem for path in Path(aggregates.__file__).parent.glob("*.py")}
 HELPERS = {
     "__init__",
     "base",
+    "counters",
     "edges",
     "extreme_by",
     "extremes",
     "hashes",
+    "lists",
     "moments",
     "numeric",
     "order",
+    "sketch",
     "sums",
     "timely",
 }
