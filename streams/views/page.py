@@ -38,12 +38,12 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   padding: .7rem 1.2rem; color: var(--quiet); font-weight: 400; }
 .figures b { display: block; font-size: 1.6rem; line-height: 1.2; color: var(--text); }
 .figures .bad b { color: var(--bad); } .figures .good b { color: var(--good); }
-table { border-collapse: collapse; width: 100%; min-width: 42rem; }
+table { border-collapse: collapse; width: 100%; } table:has(th:nth-child(4)) { min-width: 42rem; }
 th { color: var(--quiet); font-weight: 500; font-size: .85rem; }
 th, td { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; } tbody tr:last-child td { border-bottom: 0; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; } td.time { white-space: nowrap; }
+td { overflow-wrap: anywhere; } td.time, td.firing, td.pending { white-space: nowrap; }
 .firing, .bad { color: var(--bad); font-weight: 600; } .pending { color: var(--warn); font-weight: 600; }
 .good { color: var(--good); } .quiet { color: var(--quiet); margin: 0; }
 .label { display: inline-block; border: 1px solid var(--line); border-radius: .3rem; padding: 0 .4rem;

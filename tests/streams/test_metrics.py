@@ -2,181 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from faust.types import TP
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import exposed, metrics
-from streams.effects import Records, Write
-from streams.load import loads
+from streams.effects import Write
 from streams.metrics import exposition
-from streams.plan import plan
-from streams.runtime.partition import InputPartition, State
-from streams.runtime.runtime import Runtime
-from streams.runtime.table import TablePartition
-from streams.settings import KafkaSettings
-from streams.table_engine import TableEngine
-from tables.query import Reader
+from streams.runtime.partition import State
 from tables.recovery import RestoreProgress
-from tables.store import MemoryStore, StoreClosed
+from tables.store import StoreClosed
+from tests.streams.worker_bench import BASE, Bench, MemoryPartition, fill, hit, run
 
-BASE = 1_700_000_000_000
-TEXT = """
-app: ops
-streams:
-  access: {topic: web.access, time: {field: ts, unit: ms}, key: host, where: status != 0}
-tables:
-  traffic:
-    from: access
-    key: host
-    window: {tumbling: 10s, grace: 0s}
-    keep: 1h
-    where: status != 1
-    expose: [requests, worst, path]
-    aggregates: {requests: count(), worst: max("status"), path: last("path")}
-  totals:
-    from: access
-    key: host
-    expose: [seen]
-    aggregates: {seen: count()}
-alerts:
-  - {alert: Busy, table: traffic, expr: requests >= 3, labels: {severity: page}}
-  - {alert: Busy, table: traffic, expr: worst >= 500 and requests >= 3, labels: {severity: page}}
-  - {alert: Broken, table: traffic, expr: worst >= 500, for: 1m}
-"""
 Sample = tuple[str, frozenset[tuple[str, str]]]
-
-
-class Consumer:
-    """The runtime's consumer, without Kafka; what was fetched and committed is what the test says."""
-
-    def __init__(self) -> None:
-        """Begin with empty topics."""
-        self.ends: dict[TP, int] = {}
-        self.commits: dict[TP, int] = {}
-        self._thread = self
-
-    def nudge(self) -> None:
-        """Do nothing: nobody fetches."""
-
-    async def committed(self, tp: TP) -> int | None:
-        """Return that nothing was committed before."""
-        del tp
-
-    async def beginning(self, tp: TP) -> int:
-        """Return the first offset."""
-        del tp
-        return 0
-
-    async def start_at(self, tp: TP, offset: int) -> None:
-        """Do nothing: the test hands the records in."""
-
-    def release(self, tp: TP, hi: int) -> None:
-        """Do nothing: the test commits."""
-
-    def committed_here(self, tp: TP) -> int | None:
-        """Return what the test committed."""
-        return self.commits.get(tp)
-
-    def caught_up(self, tp: TP, position: int) -> None:
-        """Return that nothing is known: the input is never silent."""
-
-    def highwater(self, tp: TP) -> int | None:
-        """Return the end that the test set."""
-        return self.ends.get(tp)
-
-
-class App:
-    """What the runtime needs of the app."""
-
-    def __init__(self) -> None:
-        """Have a consumer."""
-        self.consumer = Consumer()
-
-
-class MemoryPartition(TablePartition):
-    """A table partition whose changelog takes everything, over a store in memory."""
-
-    async def open(self) -> bool:
-        """Open empty."""
-        store: Any = MemoryStore()
-        self.store = store
-        self.engine = TableEngine(self.plan, self.partition)
-        self.engine.stats = self.runtime.table_stats[self.plan.name]
-        self.engine.load(store)
-        self.reader = Reader(self.plan.table, store)
-        return True
-
-    async def deliver(self, write: Write) -> None:
-        """Store what a write holds."""
-        assert self.store is not None
-        self.store.write(write.records, None)
-
-
-class Bench:
-    """A worker's runtime with some partitions of `web.access`."""
-
-    def __init__(self, folder: Path) -> None:
-        """Have a runtime that was told of no partition yet."""
-        self.app = App()
-        self.runtime = Runtime(self.app, plan(loads(TEXT)), KafkaSettings(client_id="ops"), folder)
-        self.runtime.waiting_for = ""
-        self.runtime.send = self._send  # type: ignore[method-assign] # no broker
-        self.next: dict[int, int] = {}
-
-    async def _send(self, events: list[Any]) -> None:
-        del events
-
-    async def assign(self, *numbers: int) -> None:
-        """Give the worker these partitions and no others, and wait until they run."""
-        for number in numbers:
-            tp = TP("web.access", number)
-            if tp not in self.runtime.partitions:
-                made = InputPartition(self.runtime, self.runtime.by_topic["web.access"], number)
-                made.tables = [MemoryPartition(self.runtime, each.plan, number) for each in made.tables]
-                self.runtime.partitions[tp] = made
-        self.runtime.assigned({TP("web.access", number) for number in numbers})
-        await self.until(lambda: self.runtime.ready()[0])
-
-    async def feed(self, number: int, *values: bytes | dict[str, Any]) -> None:
-        """Fold one batch into a partition."""
-        encoded: list[bytes | None] = [
-            each if isinstance(each, bytes) else json.dumps(each).encode() for each in values
-        ]
-        lo, n = self.next.get(number, 0), len(values)
-        self.next[number] = lo + n
-        offsets, stamps = np.arange(lo, lo + n), np.full(n, BASE + 3_600_000)
-        partition = self.partition(number)
-        partition.accept(Records(lo, lo + n, offsets, stamps, encoded, [None] * n))
-        await self.until(lambda: partition.position == lo + n)
-
-    def partition(self, number: int) -> InputPartition:
-        """Return a partition."""
-        return self.runtime.partitions[TP("web.access", number)]
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Let the tasks run until something holds."""
-        async with asyncio.timeout(20):
-            while not holds():  # noqa: ASYNC110 - what is waited for are plain attributes
-                await asyncio.sleep(0.001)
-
-    async def scrape(self) -> dict[Sample, float]:
-        """Return the samples of a scrape, by name and labels."""
-        text = (await exposition(self.runtime, "1.2.3")).decode()
-        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-        found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
-        assert len(found) == len(samples), "a series is there twice"
-        return found
 
 
 def sample(name: str, **labels: str) -> Sample:
@@ -184,28 +29,13 @@ def sample(name: str, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
 
-def hit(host: Any, second: float, status: int = 200, path: str = "/") -> dict[str, Any]:
-    """Return a record of a host at a second."""
-    return {"host": host, "ts": BASE + round(second * 1000), "status": status, "path": path}
-
-
-def run(test: Callable[[Bench], Awaitable[None]], folder: Path) -> None:
-    """Run a test over a bench."""
-
-    async def running() -> None:
-        bench = Bench(folder)
-        await test(bench)
-        await bench.runtime.stop()
-
-    asyncio.run(running())
-
-
-async def fill(bench: Bench) -> None:
-    """Feed two partitions: 12 records in 3 batches, every outcome among them."""
-    await bench.assign(0, 1)
-    await bench.feed(0, hit("a", 0), hit("a", 1), hit("a", 2, 503), hit("b", 3), hit("b", 4, 0), hit("b", 5, 1))
-    await bench.feed(0, b"{", hit(None, 6), {"host": "a", "status": 200}, hit("c", 12.5), hit("a", 2))
-    await bench.feed(1, hit("d", 1))
+async def scrape(bench: Bench) -> dict[Sample, float]:
+    """Return the samples of a scrape, by name and labels."""
+    text = (await exposition(bench.runtime, "1.2.3")).decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
+    assert len(found) == len(samples), "a series is there twice"
+    return found
 
 
 def test_records_are_counted_by_outcome(tmp_path: Path) -> None:
@@ -213,7 +43,7 @@ def test_records_are_counted_by_outcome(tmp_path: Path) -> None:
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert found[sample("streams_records_total", stream="access", outcome="accepted")] == 9
         assert found[sample("streams_records_total", stream="access", outcome="filtered")] == 1
         assert found[sample("streams_records_total", stream="access", outcome="dead_letter")] == 2
@@ -240,7 +70,7 @@ def test_rows_of_a_table_are_counted_by_outcome(tmp_path: Path) -> None:
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        found = await bench.scrape()
+        found = await scrape(bench)
         rows = {outcome: sample("streams_table_rows_total", table="traffic", outcome=outcome)
                 for outcome in ("folded", "filtered", "late", "skipped")}  # fmt: skip
         assert {outcome: found[key] for outcome, key in rows.items()} == {
@@ -259,7 +89,7 @@ def test_partitions_have_lag_watermark_and_cells(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await fill(bench)
         bench.app.consumer.ends[TP("web.access", 0)] = 111
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert found[sample("streams_lag_records", topic="web.access", partition="0")] == 100
         assert sample("streams_lag_records", topic="web.access", partition="1") not in found
         marks = {labels: value for (name, labels), value in found.items() if name.startswith("streams_watermark")}
@@ -290,7 +120,7 @@ def test_changelog_records_and_bytes_are_those_that_were_written(tmp_path: Path)
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        found = await bench.scrape()
+        found = await scrape(bench)
         mine = [write for write in written if write.records]
         records = [record for write in mine for record in write.records]
         assert found[sample("streams_changelog_writes_total", table="totals")] == len(mine) == 5
@@ -315,7 +145,7 @@ def test_batches_are_histograms(tmp_path: Path) -> None:
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        found = await bench.scrape()
+        found = await scrape(bench)
         counts = {bound: found[sample("streams_batch_records_bucket", le=bound)] for bound in ("1", "10", "+Inf")}
         assert counts == {"1": 1, "10": 3, "+Inf": 3}
         assert found[sample("streams_batch_records_sum")] == 12
@@ -330,7 +160,7 @@ def test_alerts_are_as_in_prometheus(tmp_path: Path) -> None:
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert {labels for name, labels in found if name == "streams_alerts"} == {
             frozenset({("alertname", "Busy"), ("alertstate", "firing"), ("host", "a"), ("severity", "page")}),
             frozenset({("alertname", "Broken"), ("alertstate", "pending"), ("host", "a")}),
@@ -347,7 +177,7 @@ def test_alerts_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     async def test(bench: Bench) -> None:
         await bench.assign(0)
         await bench.feed(0, *(hit(f"h{number}", 1, 500) for number in range(7)), hit("z", 11))
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert len([name for name, _ in found if name == "streams_alerts"]) == 4
         assert found[sample("streams_alerts_hidden")] == 3
 
@@ -361,7 +191,7 @@ def test_exposed_columns_show_the_latest_closed_window(tmp_path: Path) -> None:
         await bench.assign(0, 1)
         await bench.feed(0, hit("a", 1), hit("a", 2, 404), hit("old", 3), hit("a", 11, 302), hit("b", 12), hit("c", 25))
         await bench.feed(1, hit("d", 1))
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert {(name, labels): value for (name, labels), value in found.items() if "_table_traffic" in name} == {
             sample("streams_table_traffic_requests", host="a"): 1,
             sample("streams_table_traffic_requests", host="b"): 1,
@@ -386,7 +216,7 @@ def test_exposed_series_are_capped(
         await bench.assign(0, 1)
         await bench.feed(0, *(hit(f"a{number}", 1) for number in range(4)))
         await bench.feed(1, *(hit(f"b{number}", 1) for number in range(3)))
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert len([name for name, _ in found if name == "streams_table_totals_seen"]) == shown
         assert found[sample("streams_exposed_truncated_partitions", table="totals")] == truncated
         assert found[sample("streams_exposed_truncated_partitions", table="traffic")] == 0
@@ -401,7 +231,7 @@ def test_a_partition_that_is_not_ours_or_not_restored_shows_nothing(tmp_path: Pa
     async def test(bench: Bench) -> None:
         await fill(bench)
         bench.partition(0).state = state
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert not [name for name, _ in found if name == "streams_alerts"]
         assert {labels for name, labels in found if name == "streams_table_totals_seen"} == {frozenset({("host", "d")})}
         assert found[sample("streams_partitions", state=state.value)] == 1
@@ -421,7 +251,7 @@ def test_a_store_that_was_closed_does_not_spoil_the_scrape(tmp_path: Path, monke
         store = bench.partition(0).tables[1].store
         for name in ("groups", "estimated_records"):
             monkeypatch.setattr(store, name, closed)
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert {labels for name, labels in found if name == "streams_table_totals_seen"} == {frozenset({("host", "d")})}
         assert sample("streams_cells", table="totals", partition="0", state="kept") not in found
         assert sample("streams_cells", table="totals", partition="0", state="open") in found
@@ -434,14 +264,14 @@ def test_counters_do_not_go_down_when_a_partition_leaves(tmp_path: Path) -> None
 
     async def test(bench: Bench) -> None:
         await fill(bench)
-        before = await bench.scrape()
+        before = await scrape(bench)
         await bench.assign(0)
-        left = await bench.scrape()
+        left = await scrape(bench)
         assert left[sample("streams_partitions", state="running")] == 1
         bench.next[1] = 0
         await bench.assign(0, 1)
         await bench.feed(1, hit("d", 2))
-        back = await bench.scrape()
+        back = await scrape(bench)
         counters = [key for key in before if key[0].endswith(("_total", "_bucket", "_count", "_sum"))]
         assert len(counters) > 30
         for key in counters:
@@ -466,19 +296,19 @@ def test_commit_age_begins_with_the_first_work_that_is_not_committed(
         commits, tp = bench.app.consumer.commits, TP("web.access", 0)
         await bench.assign(0)
         now += 500
-        assert (await bench.scrape())[age] == 0
+        assert (await scrape(bench))[age] == 0
         await bench.feed(0, hit("a", 1))
         now += 7
         await bench.feed(0, hit("a", 2))
         now += 3
-        assert (await bench.scrape())[age] == 10
+        assert (await scrape(bench))[age] == 10
         commits[tp] = 1
         await bench.feed(0, hit("a", 3))
         now += 2
-        assert (await bench.scrape())[age] == 2
+        assert (await scrape(bench))[age] == 2
         commits[tp] = 3
         now += 500
-        assert (await bench.scrape())[age] == 0
+        assert (await scrape(bench))[age] == 0
 
     run(test, tmp_path)
 
@@ -491,11 +321,11 @@ def test_a_restore_shows_its_progress(tmp_path: Path) -> None:
         table = bench.partition(0).tables[0]
         labels = {"table": "traffic", "partition": "0"}
         table.restored = 12
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert found[sample("streams_restored_records", **labels)] == 12
         assert sample("streams_restore_remaining_seconds", **labels) not in found
         table.restoring = RestoreProgress(5, 100, 4.5)
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert found[sample("streams_restored_records", **labels)] == 5
         assert found[sample("streams_restore_remaining_seconds", **labels)] == 4.5
 
@@ -509,7 +339,7 @@ def test_label_values_are_escaped(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.assign(0)
         await bench.feed(0, *(hit(host, 1, 500) for host in odd), hit("z", 11))
-        found = await bench.scrape()
+        found = await scrape(bench)
         for name in ("streams_alerts", "streams_table_traffic_requests"):
             assert {dict(labels)["host"] for each, labels in found if each == name} == set(odd)
 
@@ -520,7 +350,7 @@ def test_a_worker_without_partitions_is_scraped(tmp_path: Path) -> None:
     """Before the first assignment everything is there, at zero."""
 
     async def test(bench: Bench) -> None:
-        found = await bench.scrape()
+        found = await scrape(bench)
         assert found[sample("streams_ready")] == 0
         assert found[sample("streams_records_total", stream="access", outcome="accepted")] == 0
         assert found[sample("streams_exposed_truncated_partitions", table="totals")] == 0
