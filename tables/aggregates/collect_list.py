@@ -24,8 +24,11 @@ class CollectList(Collected):
 
     def union(self, one: list[Seen], other: list[Seen]) -> list[Seen]:
         """Return the newest of both."""
-        both = one + other
-        return both[-self.limit :] if apart(both) else sorted(both, key=order)[-self.limit :]
+        if one and other:
+            rising = one[-1][:2] < other[0][:2] and apart(other)
+            one = one + other if rising else sorted(one + other, key=order)
+            return one[-self.limit :]
+        return one or (other if apart(other) else sorted(other, key=order)[-self.limit :])
 
 
 def collect_list(of: str, *, where: str | None = None, limit: int = 100) -> CollectList:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tables.aggregates.hashes import told_apart
-from tables.aggregates.lists import Collected, json, order
+from tables.aggregates.hashes import known, told_apart
+from tables.aggregates.lists import Collected, apart, order, place
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Fold, Rows
@@ -33,15 +33,14 @@ class CollectSet(Collected):
 
     def union(self, one: list[Seen], other: list[Seen]) -> list[Seen]:
         """Return the newest of both, the later one of equal values."""
-        found = {json(seen[2]): seen for seen in one}
+        found = {known(seen[2]): seen for seen in one}
         for seen in other:
-            key = json(seen[2])
-            found[key] = max(seen, found.get(key, seen), key=_place)
-        return sorted(found.values(), key=order)[-self.limit :]
-
-
-def _place(seen: Seen) -> Seen:
-    return seen[:2]
+            key = known(seen[2])
+            before = found.get(key)
+            if before is None or seen[:2] > before[:2]:
+                found[key] = seen
+        kept = sorted(found.values(), key=place)
+        return (kept if apart(kept) else sorted(kept, key=order))[-self.limit :]
 
 
 def collect_set(of: str, *, where: str | None = None, limit: int = 100) -> CollectSet:

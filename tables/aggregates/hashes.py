@@ -57,7 +57,7 @@ def told_apart(column: Column, events: Rows) -> tuple[list[Any], NDArray[np.int6
     items = part.tolist()
     if part.kind not in {"text", "bool"}:
         items = [plain(item) for item in items]
-    keys = items if part.kind in {"text", "bool"} else list(map(_json, items))
+    keys = items if part.kind in {"text", "bool"} else list(map(known, items))
     places: dict[Any, int] = {}
     codes = np.fromiter([places.setdefault(key, len(places)) for key in keys], np.int64, len(keys))
     found = dict(zip(keys, items, strict=True))
@@ -67,6 +67,11 @@ def told_apart(column: Column, events: Rows) -> tuple[list[Any], NDArray[np.int6
 def plain(value: Any) -> Any:
     """Return the value, as an integer if it is a whole number: 5 for 5.0."""
     return int(value) if type(value) is float and value.is_integer() and abs(value) < _WORD else value
+
+
+def known(value: Any) -> Any:
+    """Return a key that is equal for equal plain values only."""
+    return value if type(value) is str else _json(value)
 
 
 def _words(column: Column) -> NDArray[np.uint64]:

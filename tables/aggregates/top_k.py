@@ -9,13 +9,14 @@ rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 
 from tables.aggregates.base import Aggregate, Objects
-from tables.aggregates.hashes import told_apart
+from tables.aggregates.hashes import known, told_apart
 from tables.aggregates.numeric import present
 from tables.columns import Column
 from tables.state import boxed
@@ -77,7 +78,7 @@ class TopK(Aggregate):
         return max(_LEAST_COUNTERS, _COUNTERS_PER_K * self.k)
 
     def columns(self) -> Mapping[str, Objects]:
-        """Return the list of [value, count], in the order of the result."""
+        """Return the list of [value, count], in any order."""
         return {"counted": Objects(_COUNTED_BYTES)}
 
     def fold(self, state: View, fold: Fold) -> None:
@@ -112,20 +113,28 @@ class TopK(Aggregate):
     def result(self, state: View, rows: Rows) -> Column:
         """Return the lists of objects."""
         lists = state["counted"][rows].tolist()
-        shown = [[{"value": value, "count": n} for value, n in (counted or ())[: self.k]] for counted in lists]
+        best = [nsmallest(self.k, counted or (), key=_rank) for counted in lists]
+        shown = [[{"value": value, "count": n} for value, n in counted] for counted in best]
         return Column("any", boxed(shown))
 
     def _sum(self, one: list[Counted] | None, other: list[Counted]) -> list[Counted]:
         """Return the summary of both."""
-        found = {_json(value): [value, count] for value, count in one or ()}
+        found = {known(value): [value, count] for value, count in one or ()}
         for value, count in other:
-            counted = found.setdefault(_json(value), [value, 0])
-            counted[1] += count
-        ranked = [found[key] for key in sorted(found, key=lambda key: (-found[key][1], key))]
-        if len(ranked) <= self.counters:
-            return ranked
-        excess = ranked[self.counters][1]
-        return [[value, count - excess] for value, count in ranked if count > excess]
+            key = known(value)
+            if key in found:
+                found[key][1] += count
+            else:
+                found[key] = [value, count]
+        if len(found) <= self.counters:
+            return list(found.values())
+        excess = sorted([count for _, count in found.values()], reverse=True)[self.counters]
+        return [[value, count - excess] for value, count in found.values() if count > excess]
+
+
+def _rank(counted: Counted) -> tuple[int, bytes]:
+    """Return what values are sorted by in the result."""
+    return -counted[1], _json(counted[0])
 
 
 def top_k(k: int, of: str, *, where: str | None = None) -> TopK:
