@@ -20,6 +20,7 @@ from tables.store import StoreError
 
 if TYPE_CHECKING:
     from streams.rules.life import Live
+    from streams.rules.rule import Rule
     from streams.runtime.partition import InputPartition
     from streams.runtime.runtime import Runtime
     from streams.runtime.table import TablePartition
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Samples = Sequence[tuple[list[str], float]]
 """Label values and value of each sample of a family."""
-MAX_ALERTS = 10_000
-"""Most live alerts of one worker that are shown; `streams_alerts_hidden` says when it bit."""
+MAX_ALERTS = 5_000
+"""Most live alerts of one worker that are shown, firing ones first; `streams_alerts_hidden` says when it bit."""
 _STATES = (State.RESTORING, State.RUNNING, State.PAUSED, State.FENCED, State.FAILED)
 
 
@@ -154,20 +155,17 @@ class WorkerCollector(Collector):
     def _alerts(self) -> Iterator[Metric]:
         """Yield the live alerts; they differ in their label names, so each is a sample of its own."""
         metric = Metric("streams_alerts", "Live alerts, as Prometheus' ALERTS.", "gauge")
-        live, shown = list(self._live()), set()
-        for name, alert in islice(live, MAX_ALERTS):
-            labels = {**alert.labels, "alertname": name, "alertstate": alert.state}
+        rules = [rule for each, table in self._opened() if each.answers for rule in table.engine.judge.rules]
+        alerts = ((rule, live) for state in ("firing", "pending") for rule in rules for live in _in_state(rule, state))
+        shown = set()
+        for rule, live in islice(alerts, MAX_ALERTS):
+            labels = {**live.labels, "alertname": rule.plan.alert.alert, "alertstate": live.state}
             if (identity := frozenset(labels.items())) not in shown:  # two rules may make the same alert
                 shown.add(identity)
                 metric.add_sample("streams_alerts", labels, 1)
         yield metric
-        hidden = max(0, len(live) - MAX_ALERTS)
+        hidden = max(0, sum(len(rule.live) for rule in rules) - MAX_ALERTS)
         yield _gauge("streams_alerts_hidden", "Live alerts that are not shown: too many.", [], [([], hidden)])
-
-    def _live(self) -> Iterator[tuple[str, Live]]:
-        for each, table in self._opened():
-            for rule in table.engine.judge.rules if each.answers else ():
-                yield from ((rule.plan.alert.alert, live) for live in rule.live.values())
 
     def exposed(self) -> list[Exposed]:
         """Return the tables that expose columns, ready to be read in a thread."""
@@ -201,6 +199,10 @@ class _Collected(Collector):
             "streams_exposed_truncated_partitions", "Partitions whose exposed rows were cut off: too many keys.",
             ["table"], truncated,
         )  # fmt: skip
+
+
+def _in_state(rule: Rule, state: str) -> Iterator[Live]:
+    return (live for live in rule.live.values() if live.state == state)
 
 
 def _kept(table: TablePartition) -> int | None:
