@@ -46,7 +46,7 @@ CASES = [
     for kind in KINDS.get(example.needs, ANY)
 ]
 every = pytest.mark.parametrize(("aggregate", "kind"), CASES)
-some = settings(max_examples=15, deadline=None)
+some = settings(max_examples=10, deadline=None)
 
 
 PARTS = {kind: import_module(f"tests.tables.aggregates.test_{kind}") for kind in registry()}
