@@ -156,6 +156,9 @@ class _Planner:
             if types.get(column) == "text":
                 message = f"column {column!r} holds text, and Prometheus takes numbers; leave it out"
                 self.notes.wrong(("tables", table.name, "expose", index), message)
+            elif column in table.aggregates and table.aggregates[column].gives == "any":
+                message = f"column {column!r} holds lists or objects, and Prometheus takes numbers; leave it out"
+                self.notes.wrong(("tables", table.name, "expose", index), message)
 
     def key_field(self, field: str, path: Path, scope: Scope) -> None:
         """Note what a key field must be."""
