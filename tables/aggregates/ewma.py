@@ -103,7 +103,8 @@ class Ewma(Aggregate):
 
     def _weight(self, now: NDArray[np.int64], then: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much what was 1 `then` weighs `now`; exactly 1 if they are equal."""
-        age = np.where(then == NEVER, np.where(now == NEVER, 0, -NEVER - 1), now - np.where(then == NEVER, 0, then))
+        # Floats hold the ms of any time that there is exactly; `NEVER` is so long ago that nothing is left.
+        age = now.astype(np.float64) - then.astype(np.float64)
         weights: NDArray[np.float64] = np.exp2(-age / parse(self.half_life))
         return weights
 

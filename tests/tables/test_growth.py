@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tables.aggregates import registry
 from tables.aggregates.count import Count
 from tables.aggregates.last import Last
 from tables.aggregates.quantile import Quantile
@@ -13,8 +17,13 @@ from tables.cells import Cells
 from tables.columns import Column
 from tables.growth import growth
 from tables.spec import Table
+from tests.tables.bench import Bench, Event, column
+
+if TYPE_CHECKING:
+    from tables.aggregates.base import Aggregate
 
 ZERO = np.zeros(1, np.int64)
+CALLS = [kind.examples()[0] for kind in registry().values()]
 json = st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(), st.lists, max_leaves=5)
 
 
@@ -54,3 +63,23 @@ def test_what_grows_is_counted_before_it_is_folded() -> None:
     taken = {name: (None, column.take(slice(0, n))) for name, (_, column) in inputs.items()}
     cells.fold(codes[:n], zeros[:n], zeros[:n], taken, zeros[:n], zeros[:n])
     assert sum(len(r.value or b"") for r in cells.flush(1)) <= 20_000
+
+
+@pytest.mark.parametrize("aggregate", CALLS, ids=lambda aggregate: aggregate.describe())
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_no_aggregate_grows_by_more(aggregate: Aggregate, data: st.DataObject) -> None:
+    """Whatever is folded, one batch after the other, the cell is never longer than the bounds of all rows say."""
+    values = {"number": st.floats(allow_nan=False), "condition": st.booleans()}.get(
+        aggregate.needs, st.text(max_size=9)
+    )
+    kind = {"number": "float", "condition": "bool"}.get(aggregate.needs, "text")
+    wide = st.integers(-(2**63) + 1, 2**63 - 1)
+    events = data.draw(st.lists(st.builds(Event, st.just(0), values, wide, wide, st.integers(-3, 3)), max_size=25))
+    bench = Bench(aggregate, kind, cells=1)
+    bound = len(bench.state.encode(bench.rows, 1)[0])
+    for event in events:
+        columns = (column(kind, [event.value]), column("mixed", [event.by])) if aggregate.of else (None, None)
+        bound += int(growth({"a": aggregate}, {"a": (None, *columns)}, 1)[0])
+        bench.fold([event])
+        assert len(bench.state.encode(bench.rows, 1)[0]) <= bound
