@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.app.base import BootStrategy
@@ -17,6 +17,7 @@ from streams.build import Builder
 from streams.options import SettingsError
 from streams.plan import Plan, plan
 from streams.problems import DeclarationError
+from streams.runtime.guard import Worker
 from streams.runtime.preflight import Preflight
 from streams.runtime.runtime import Runtime
 from streams.settings import KafkaSettings, WorkerSettings, read_settings
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 EX_CONFIG = 78
 """Exit code of a bad declaration or a bad setting (sysexits.h)."""
+
+FLAG_DIRECTORY = "F_DATADIR"
+"""Where Faust's command line leaves `--datadir`, which wins over every other variable."""
 
 
 class Boot(BootStrategy):
@@ -73,7 +77,12 @@ class App(faust.App):
     BootStrategy = Boot
 
     def __init__(
-        self, id: str, *, kafka: Mapping[str, str] | None = None, topics: Mapping[str, str] | None = None, **options: Any  # noqa: A002 - faust's own name
+        self,
+        id: str,  # noqa: A002 - faust's own name
+        *,
+        kafka: Mapping[str, str] | None = None,
+        topics: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
         self.declared = Builder(id, kafka=kafka or {}, topics=topics or {})
         self._kafka_settings, self.worker_settings = _settings_or_exit(id, kafka or {})
@@ -147,7 +156,7 @@ class App(faust.App):
 
     def _fold_agent(self, name: str) -> Callable[[StreamT[Any]], Any]:
         async def fold(stream: StreamT[Any]) -> None:
-            async for event in stream.noack().events():
+            async for event in cast("Any", stream).noack().events():
                 self.runtime.accept(event.message.tp, event.value)
 
         fold.__name__ = name
@@ -206,6 +215,7 @@ def _faust_options(app: str, kafka: KafkaSettings, worker: WorkerSettings) -> di
         "store": "memory://",
         "TableManager": CellTableManager,
         "PartitionAssignor": Assignor,
+        "Worker": Worker,
         "topic_disable_leader": True,
         "table_standby_replicas": 0,
         "broker_commit_every": 10**9,
@@ -223,8 +233,11 @@ def _faust_options(app: str, kafka: KafkaSettings, worker: WorkerSettings) -> di
 
 
 def _settings_or_exit(app: str, kafka: Mapping[str, str]) -> tuple[KafkaSettings, WorkerSettings]:
+    environ = dict(os.environ)
+    if directory := environ.get(FLAG_DIRECTORY):
+        environ["STREAMS_DATA_DIR"] = directory
     try:
-        return read_settings(app, kafka, os.environ)
+        return read_settings(app, kafka, environ)
     except SettingsError as error:
         _exit(str(error))
         raise

@@ -14,6 +14,8 @@ MESSAGE = "__streams.errors.message"
 TOPIC = "__streams.errors.topic"
 PARTITION = "__streams.errors.partition"
 OFFSET = "__streams.errors.offset"
+TRUNCATED = "__streams.errors.truncated"
+"""How many bytes the value has that is left out, for the letter's topic does not take it."""
 LATE = "late"
 """The reason code of a row that was late for all its windows, in the late topic."""
 

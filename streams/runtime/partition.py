@@ -6,14 +6,15 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from faust.types import TP
 
 from streams.engine import StreamEngine
 from streams.runtime.table import TablePartition
+from streams.table_engine import StateMismatch
 from streams.transport.errors import Fenced, TransportError
 from tables.store import StoreError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from streams.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 INBOX = 2
 """Fetched batches that may wait while one is processed."""
@@ -61,7 +63,9 @@ class InputPartition:
         self.reason = "not started"
         self.position = 0
         self._owed: tuple[int, float] | None = None
+        self._said = ""
         self._next = -1
+        self._gap = False
         self._inbox: deque[Records] = deque()
         self._work = asyncio.Event()
         self._between = asyncio.Event()
@@ -88,9 +92,16 @@ class InputPartition:
         return self.state is State.RUNNING and len(self._inbox) < INBOX
 
     def accept(self, records: Records) -> None:
-        """Take a fetched batch if it goes on where the last one ended; a stale one (before a seek) is dropped."""
+        """Take a fetched batch if it goes on where the last one ended.
+
+        One from before it is stale (fetched before a seek) and dropped; one from beyond it shows that something was
+        lost on the way (Faust empties its queues after a rebalance, or the log lost its beginning): it is read again.
+        """
         if self.state is not State.RUNNING or records.lo != self._next:
-            log.debug("%s: dropped a stale batch from offset %d", self.origin, records.lo)
+            log.debug("%s: dropped a batch from offset %d, %d is next", self.origin, records.lo, self._next)
+            if self.state is State.RUNNING and records.lo > self._next:
+                self._gap = True
+                self._work.set()
             return
         self._inbox.append(records)
         self._next = records.hi
@@ -131,25 +142,27 @@ class InputPartition:
         self._between.set()
 
     async def _run(self) -> None:
-        for attempt in _attempts():
+        pauses = iter(BACKOFF)
+        while True:
             try:
                 await self._guarded(self._open())
                 self.state, self.reason = State.RUNNING, ""
                 self.runtime.changed()
+                pauses = iter(BACKOFF)
                 await self._process()
             except Fenced as error:
                 self._fenced(error)
                 await asyncio.sleep(self.runtime.fenced_pause)
-            except (TransportError, StoreError) as error:
+            except (TransportError, StoreError, StateMismatch) as error:
                 self._fail(error)
             except asyncio.CancelledError:
                 if not self._between.is_set():
                     self._forget()
                 raise
-            except Exception as error:  # noqa: BLE001 - a partition must say what is wrong and try again, not vanish
+            except Exception as error:
                 self._fail(error)
-                log.exception("%s: stopped and will be restored", self.origin)
-            await asyncio.sleep(attempt)
+                log.exception("%s: stopped for a reason that is not foreseen", self.origin)
+            await asyncio.sleep(next(pauses, BACKOFF[-1]))
 
     def _fenced(self, error: Exception) -> None:
         """Leave the partition to whoever took it; only the group can say that it is ours all the same."""
@@ -158,23 +171,33 @@ class InputPartition:
         self._forget()
 
     def _fail(self, error: Exception) -> None:
-        self.state, self.reason = State.FAILED, f"{type(error).__name__}: {error}"
+        """Say what is wrong, once; the partition is tried again until it is not."""
+        reason = f"{type(error).__name__}: {error}"
+        if reason != self._said:
+            log.error("%s is stopped, and tried again until it can go on: %s", self.origin, reason)
+        self.state, self.reason, self._said = State.FAILED, reason, reason
         self.runtime.stats.failures += 1
-        log.error("%s: %s; it will be restored", self.origin, self.reason)
-        self._forget()
+        self._forget(error)
 
-    def _forget(self) -> None:
+    def _forget(self, error: Exception | None = None) -> None:
         """Drop what is in memory: it may be ahead of the changelog."""
         self._between.set()
         self._inbox.clear()
+        self._gap = False
         for table in self.tables:
-            table.forget()
+            table.forget(error)
+
+    def _note(self, reason: str) -> None:
+        self.reason = reason
 
     async def _open(self) -> None:
         self.state = State.RESTORING
+        self.reason = self.reason or "restoring"
+        for table in self.tables:
+            table.note = self._note
         consumer = self.runtime.consumer
         committed = await consumer.committed(self.tp)
-        restored = await asyncio.gather(*(table.open() for table in self.tables))
+        restored = await gathered([table.open() for table in self.tables])
         begin = await consumer.beginning(self.tp)
         start = self._start(committed, begin, await self.runtime.first_offset(self.tp, begin))
         for table, anew in zip(self.tables, restored, strict=True):
@@ -185,7 +208,17 @@ class InputPartition:
         self.position = self._next = start
         self._owed = None
         self._heard = time.monotonic()
+        self._gap, self._said = False, ""
         await consumer.start_at(self.tp, start)
+
+    async def _read_again(self) -> None:
+        """Seek to what is to be read next, or, where the log has lost that, to its beginning."""
+        self._gap = False
+        begin = await self.runtime.consumer.beginning(self.tp)
+        if self._next < begin:
+            self._say_deleted(self._next, begin)
+        self._next = max(self._next, begin)
+        await self.runtime.consumer.start_at(self.tp, self._next)
 
     def _start(self, committed: int | None, begin: int, first: int) -> int:
         """DESIGN section 5, rule 6: the least progress of the tables; the commit only where none has any."""
@@ -195,27 +228,34 @@ class InputPartition:
             if origin is None and committed is not None:
                 log.error(
                     "%s: offset %d is committed, but table %s has no state in its changelog: it starts empty there. "
-                    "If the table is not new, its state was lost; `streams reset` counts again from the beginning",
+                    "If it is not new, its state was lost; to count what the topic still has, set the group's offsets "
+                    "back (kafka-consumer-groups --reset-offsets --to-earliest) while no worker runs",
                     self.origin,
                     committed,
                     table.plan.table.name,
                 )
         start = min(have) if have else first if committed is None else committed
         if start < begin:
-            log.error(
-                "%s: offsets %d to %d were deleted from the topic before they were read; reading goes on at %d",
-                self.origin,
-                start,
-                begin - 1,
-                begin,
-            )
+            self._say_deleted(start, begin)
         return max(start, begin)
+
+    def _say_deleted(self, start: int, begin: int) -> None:
+        log.error(
+            "%s: offsets %d to %d were deleted from the topic before they were read (is its retention shorter than we "
+            "were away?); what they held is missing in the tables; reading goes on at %d",
+            self.origin,
+            start,
+            begin - 1,
+            begin,
+        )
 
     # work
 
     async def _process(self) -> None:
         while self.state is State.RUNNING:
             if not self._inbox:
+                if self._gap:
+                    await self._guarded(self._read_again())
                 self._work.clear()
                 try:
                     await asyncio.wait_for(self._work.wait(), self.runtime.tick_interval)
@@ -237,7 +277,8 @@ class InputPartition:
         await asyncio.sleep(0)
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
-        await asyncio.gather(*(self._drive(table, table.engine.fold(batch)) for table in self.tables))
+        await gathered([self._drive(table, table.engine.fold(batch)) for table in self.tables])
+        await gathered([table.renew() for table in self.tables])
         self.position = records.hi
         self._release(records.hi)
         self._heard = time.monotonic()
@@ -253,7 +294,7 @@ class InputPartition:
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
         idle = self.plan.stream.idle
-        await asyncio.gather(*(table.renew() for table in self.tables))
+        await gathered([table.renew() for table in self.tables])
         if idle is None or not self.silent():
             return
         silence = int((time.monotonic() - self._heard) * 1000)
@@ -279,7 +320,12 @@ class InputPartition:
             await asyncio.sleep(0)
 
 
-def _attempts() -> Iterator[float]:
-    yield from BACKOFF
-    while True:
-        yield BACKOFF[-1]
+async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """Await all; where one fails the others are cancelled and awaited too, so that nothing goes on behind our back."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

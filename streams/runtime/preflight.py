@@ -70,7 +70,11 @@ class Preflight(Service):
             for table in stream.tables:
                 config = dict(table.changelog_config)
                 await topics.ensure(
-                    client, table.changelog, counts[stream.name], self._with_copies(config), self.settings.replication_factor
+                    client,
+                    table.changelog,
+                    counts[stream.name],
+                    self._with_copies(config),
+                    self.settings.replication_factor,
                 )
         for topic in outputs(self.runtime.plan):
             await self._output(client, topic, self.settings.partitions or max(counts.values(), default=1))

@@ -12,12 +12,14 @@ from faust.types import TP
 
 from streams.effects import Limits
 from streams.runtime import collector
-from streams.runtime.partition import InputPartition, State
+from streams.runtime.partition import INBOX, InputPartition, State
 from streams.runtime.stats import WorkerStats
 from streams.stats import StreamStats, TableStats
+from streams.transport.appender import DELIVERY_SECONDS
 from streams.transport.client import Client
 from streams.transport.events import EventProducer
 from streams.transport.produce import FencedWriter
+from streams.transport.topics import delete_retention_seconds
 
 if TYPE_CHECKING:
     from streams.effects import Event
@@ -29,6 +31,16 @@ log = logging.getLogger(__name__)
 
 PAUSE_DEADLINE = 4.0
 """Seconds that a batch in progress may take to end when partitions are taken away or the worker stops."""
+INPUT_BYTES = 256 << 20
+"""Fetched values that all partitions of a worker may hold: each has up to `INBOX` batches waiting and one in work."""
+TAKE_BYTES = 4 << 20
+"""The most that one batch holds, where there are few partitions."""
+LEAST_TAKE_BYTES = 128 << 10
+
+
+def take_bytes(partitions: int) -> int:
+    """Return how many bytes a batch may hold, for a worker with this many partitions."""
+    return max(LEAST_TAKE_BYTES, min(TAKE_BYTES, INPUT_BYTES // ((INBOX + 1) * max(partitions, 1))))
 
 
 class Runtime:
@@ -50,6 +62,7 @@ class Runtime:
         self.app, self.plan, self.settings, self.directory = app, plan, settings, directory
         self.kafka = settings.aiokafka()
         self.fenced_pause = 2 * settings.session_timeout_ms / 1000
+        self.zombie_seconds = DELIVERY_SECONDS + settings.session_timeout_ms / 1000
         self.stats = WorkerStats()
         self.stream_stats = {name: StreamStats() for name in plan.streams}
         self.table_stats = {name: TableStats() for name in plan.tables}
@@ -109,9 +122,15 @@ class Runtime:
         default = Limits()
         return Limits(default.records, min(default.size, writer.limit * 3 // 4))
 
+    async def max_age(self, changelog: str) -> float:
+        """Return how old, in seconds, a local store may be: an older one may have missed tombstones."""
+        if self._client is None:
+            raise RuntimeError("the runtime was not started")
+        return await delete_retention_seconds(self._client, changelog) / 2
+
     def changed(self) -> None:
         """Tell the consumer's thread that other partitions are wanted."""
-        self.consumer._thread.nudge()
+        self.consumer.nudge()
 
     async def first_offset(self, tp: TP, begin: int) -> int:
         """Return where a partition without commit and progress is read from, by `auto.offset.reset`."""
@@ -147,6 +166,7 @@ class Runtime:
             task = asyncio.create_task(self.partitions.pop(tp).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        self.consumer.max_take_bytes = take_bytes(len(ours))
         for tp in ours:
             if tp not in self.partitions:
                 self.partitions[tp] = InputPartition(self, self.by_topic[tp.topic], tp.partition)
@@ -155,7 +175,7 @@ class Runtime:
     def ready(self) -> tuple[bool, str]:
         """Return whether every assigned partition is restored and running, and if not, what is waited for."""
         if self.waiting_for:
-            return False, f"waiting for {self.waiting_for}"
+            return False, f"waiting: {self.waiting_for}"
         if not self.rebalanced:
             return False, "waiting to join the consumer group"
         behind = [each for each in self.partitions.values() if each.state is not State.RUNNING]

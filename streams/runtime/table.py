@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from streams.table_engine import TableEngine
 from streams.transport.changelog import ChangelogReader, take_over
+from streams.transport.errors import WriteFailed
 from streams.transport.produce import FencedWriter
 from tables.query import Reader
+from tables.records import CLAIM, Record
 from tables.recovery import RestoreProgress
-from tables.rocks import RocksStore
+from tables.rocks import RocksStore, open_or_rebuild
+from tables.store import StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
     from streams.effects import Write
     from streams.plan import TablePlan
     from streams.runtime.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 
 class TablePartition:
@@ -26,6 +35,9 @@ class TablePartition:
         runtime: what all partitions of the worker share.
         plan: of the table.
         partition: its number.
+
+    Attributes:
+        note: is told what opening the partition waits for.
     """
 
     def __init__(self, runtime: Runtime, plan: TablePlan, partition: int) -> None:
@@ -37,7 +49,9 @@ class TablePartition:
         self.restoring: RestoreProgress | None = None
         self._writer: FencedWriter | None = None
         self._next: int | None = None
+        self.note: Callable[[str], None] = log.info
         self._intact = False
+        self._damaged = False
         self._silence: tuple[float, int] | None = None
 
     @property
@@ -50,33 +64,55 @@ class TablePartition:
 
         Returns:
             Whether the state was restored; False if nobody else wrote since this worker's last write.
+
+        Raises:
+            StateMismatch: the kept state is of another declaration of the table.
+            TransportError: the changelog cannot be had.
+            StoreError: the local store cannot be had.
         """
         self._writer = self._writer or self.runtime.writer(self.plan, self.partition)
         if self._intact and await self._writer.claim() == self._next:
-            await self._claimed()
+            self._claimed(self._writer)
             return False
         await self._load(self._writer)
         return True
 
-    async def _claimed(self) -> None:
+    def _claimed(self, writer: FencedWriter) -> None:
         """Note that nobody wrote between our last write and our claim."""
         self._next = (self._next or 0) + 1
-        self._store.write([], self._next)
+        self._store.write([Record(CLAIM, msgspec.json.encode(writer.claimed))], self._next)
 
     async def _load(self, writer: FencedWriter) -> None:
         self.forget()
         if self.store is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.store = await asyncio.to_thread(RocksStore, self.path)
+            self.store = await asyncio.to_thread(self._open_store)
+        store = self._store
+        max_age = await self.runtime.max_age(self.plan.changelog)
         async with ChangelogReader(self.runtime.kafka, self.plan.changelog, self.partition) as reader:
             self.restoring = RestoreProgress(0, 0, None)
-            result = await take_over(writer, reader, self.store, progress=self._progress)
+            result = await take_over(
+                writer, reader, store, max_age=max_age, progress=self._progress, waiting=self.note,
+                wait_seconds=self.runtime.zombie_seconds,
+            )  # fmt: skip
         self.restored, self.restoring = result.records, None
-        self.engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer))
-        self.engine.stats = self.runtime.table_stats[self.plan.name]
-        self.engine.load(self.store)
-        self.reader = Reader(self.plan.table, self.store)
-        self._next, self._intact = self.store.offset(), True
+        engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer))
+        engine.stats = self.runtime.table_stats[self.plan.name]
+        for _ in engine.loading(store):
+            await asyncio.sleep(0)
+        self.engine, self.reader = engine, Reader(self.plan.table, store)
+        self._next, self._intact = store.offset(), True
+
+    def _open_store(self) -> RocksStore:
+        """Open the local store; damaged files are put aside, and what they held comes back from the changelog."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        store, damage = open_or_rebuild(self.path)
+        if damage is not None:
+            log.error("%s; it was put aside and is rebuilt from the changelog", damage)
+        elif self._damaged:
+            log.error("store %s is rebuilt from the changelog", self.path)
+            store.clear()
+        self._damaged = False
+        return store
 
     def _progress(self, progress: RestoreProgress) -> None:
         self.restoring = progress
@@ -88,7 +124,7 @@ class TablePartition:
         return self.store
 
     async def deliver(self, write: Write) -> None:
-        """Carry out a write: letters, changelog, events, local store, in this order (DESIGN section 5, rules 3 and 5)."""
+        """Carry out a write: letters, changelog, events, local store, in this order (rules 3 and 5)."""
         writer, store = self._writer, self._store
         if writer is None:
             raise RuntimeError(f"table {self.plan.name}, partition {self.partition}, is not claimed")
@@ -103,8 +139,13 @@ class TablePartition:
 
     async def renew(self) -> None:
         """Claim again when the last claim is old: a broker forgets a producer id that is not used (rule 2)."""
-        if self._writer is not None and await self._writer.renew() is not None:
-            await self._claimed()
+        writer = self._writer
+        offset = None if writer is None or not self._intact else await writer.renew()
+        if writer is None or offset is None:
+            return
+        if offset != self._next:
+            raise WriteFailed(f"{writer.topic}-{writer.partition}: another owner wrote at offset {self._next}")
+        self._claimed(writer)
 
     def silent_watermark(self, since: float) -> int:
         """Return the watermark at the beginning of the silence that began at monotonic second `since`."""
@@ -112,13 +153,24 @@ class TablePartition:
             self._silence = since, self.engine.progress.watermark
         return self._silence[1]
 
-    def forget(self) -> None:
-        """Drop the state in memory: it is read again before the next batch."""
+    def forget(self, error: Exception | None = None) -> None:
+        """Drop the state in memory, and after an error of its store the store's handle: both are made anew.
+
+        Args:
+            error: why.
+        """
         self._intact = False
+        self.restoring = None
+        if isinstance(error, StoreError) and error.directory == self.path:
+            self._damaged = isinstance(error, StoreCorrupt)
+            self._close_store()
 
     def close(self) -> None:
         """Close the local store."""
         self.forget()
+        self._close_store()
+
+    def _close_store(self) -> None:
         self.reader = None
         store, self.store = self.store, None
         if store is not None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FETCH_BYTES = 8 << 20
+CHUNK_RECORDS = 20_000
+"""Records after which a chunk ends with its batch: nothing may hold the event loop for longer than 50 ms."""
 STALL_SECONDS = 60.0
 
 
@@ -154,7 +156,7 @@ def _read(cursor: fetch.Cursor, until: int) -> Chunk:
             key(record.key)
             value(record.value)
 
-    while cursor.position < until and cursor.read(add):
+    while cursor.position < until and len(keys) < CHUNK_RECORDS and cursor.read(add):
         pass
     return Chunk(keys, values, cursor.position)
 
@@ -167,6 +169,7 @@ async def take_over(  # noqa: PLR0913 - independent, half of them with a default
     max_age: float = 43_200.0,
     progress: Callable[[RestoreProgress], None] | None = None,
     wait_seconds: float = DELIVERY_SECONDS + 10.0,
+    waiting: Callable[[str], None] | None = None,
 ) -> RestoreResult:
     """Take a changelog partition over: claim it, then restore the store up to the claim.
 
@@ -180,6 +183,7 @@ async def take_over(  # noqa: PLR0913 - independent, half of them with a default
         progress: see `tables.recovery.restore`.
         wait_seconds: how long a former owner may still write under a producer id that ours does not fence
             (delivery timeout and session timeout).
+        waiting: is told why, before such a wait; cancelling the call ends it.
 
     Raises:
         TransportError: the partition cannot be had or read.
@@ -191,7 +195,10 @@ async def take_over(  # noqa: PLR0913 - independent, half of them with a default
 
     result = await once()
     if writer.fenced and _other_producer(result.previous, writer.producer_id):
-        log.warning("%s: the claim before ours has another producer id: waiting %.0f s for its end", name, wait_seconds)
+        why = f"the claim before ours has another producer id: waiting {wait_seconds:.0f} s for its owner's last writes"
+        log.warning("%s: %s", name, why)
+        if waiting is not None:
+            waiting(why)
         await asyncio.sleep(wait_seconds)
         return await once()
     return result

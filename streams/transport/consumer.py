@@ -11,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import aiokafka
 import faust
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode import Service
 from mode.utils.logging import get_logger
 
-from streams.transport import fetch
-from streams.transport.errors import TransportError
+from streams.transport import fetch, group
+from streams.transport.errors import TransportError, Unreachable
 
 if TYPE_CHECKING:
     from streams.effects import Records
@@ -69,7 +70,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     async def take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
         """Return what was fetched of the wanted partitions; empty after `TAKE_TIMEOUT` seconds without data."""
-        return await self.in_thread(self._take(wanted, max_bytes))
+        taken: dict[TP, Records] = await self.in_thread(self._take(wanted, max_bytes))
+        return taken
 
     async def in_thread(self, coroutine: Any) -> Any:
         """Run a coroutine in the consumer's thread and wait for it."""
@@ -88,13 +90,13 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                     return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
                 await self._wait(fetcher, left, tps)
 
-    async def _wait(self, fetcher: Any, timeout: float, tps: set[aiokafka.TopicPartition]) -> None:
+    async def _wait(self, fetcher: Any, seconds: float, tps: set[aiokafka.TopicPartition]) -> None:
         waits = [
-            asyncio.ensure_future(fetch.wait(fetcher, timeout, tps)),
+            asyncio.ensure_future(fetch.wait(fetcher, seconds, tps)),
             asyncio.ensure_future(self._nudged.wait()),
         ]
         try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -119,6 +121,8 @@ class BatchConsumer(driver.Consumer):
     fetch_settings: ClassVar[dict[str, int]] = {"fetch_max_wait_ms": 500, "fetch_max_bytes": 64 << 20}
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
     max_take_bytes = 4 << 20
+    app: Any
+    _thread: BatchThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._released: dict[TP, int] = {}
@@ -129,12 +133,16 @@ class BatchConsumer(driver.Consumer):
     @property
     def batch_topics(self) -> frozenset[str]:
         """Topics that streams of the declaration read."""
-        return self.app.batch_topics
+        return frozenset(self.app.batch_topics)
 
     @property
     def changelogs(self) -> frozenset[str]:
         """Changelog topics of declared tables: assigned with their source, never fetched by this consumer."""
-        return self.app.cell_changelogs
+        return frozenset(self.app.cell_changelogs)
+
+    def nudge(self) -> None:
+        """Say that other partitions are wanted now."""
+        self._thread.nudge()
 
     def owns(self, tp: TP) -> bool:
         """Return whether the runtime, not Faust, decides where this partition is read."""
@@ -142,6 +150,10 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        await group.watch(self, self._thread)
 
     def join_again(self) -> None:
         """Ask the group for a new assignment; call it in the consumer's thread."""
@@ -168,7 +180,16 @@ class BatchConsumer(driver.Consumer):
     async def committed(self, tp: TP) -> int | None:
         """Return the group's committed offset of a partition, None if there is none."""
         consumer = self._thread._ensure_consumer()
-        return await self._thread.in_thread(consumer.committed(_aiokafka_tp(tp)))
+        found: int | None = await self._asked(
+            consumer.committed(_aiokafka_tp(tp)), f"the commit of {tp.topic}-{tp.partition}"
+        )
+        return found
+
+    async def _asked(self, question: Any, what: str) -> Any:
+        try:
+            return await self._thread.in_thread(question)
+        except KafkaError as error:
+            raise Unreachable(f"Kafka does not tell {what}: {error!r}") from error
 
     async def beginning(self, tp: TP) -> int:
         """Return the first offset that the partition still has."""
@@ -182,7 +203,8 @@ class BatchConsumer(driver.Consumer):
 
     async def _offsets(self, tp: TP, method: str) -> int:
         consumer = self._thread._ensure_consumer()
-        found = await self._thread.in_thread(getattr(consumer, method)([_aiokafka_tp(tp)]))
+        asked = getattr(consumer, method)([_aiokafka_tp(tp)])
+        found = await self._asked(asked, f"the {method.replace('_', ' ')} of {tp.topic}-{tp.partition}")
         return int(found[_aiokafka_tp(tp)])
 
     async def start_at(self, tp: TP, offset: int) -> None:
@@ -198,7 +220,7 @@ class BatchConsumer(driver.Consumer):
         self._committed_offset[tp] = None
 
     def caught_up(self, tp: TP, position: int) -> float | None:
-        """Return the wall time (seconds) of the last answered fetch if it showed nothing beyond `position`, else None."""
+        """Return when (wall clock, seconds) a fetch was last answered, if nothing is beyond `position`; else None."""
         consumer = self._thread._ensure_consumer()
         assignment = consumer._subscription.subscription and consumer._subscription.subscription.assignment
         if not assignment or _aiokafka_tp(tp) not in assignment.tps:
@@ -299,7 +321,7 @@ class BatchConsumer(driver.Consumer):
             0,
             None,
             None,
-            records,
+            cast("Any", records),
             None,
             0,
             0,
@@ -314,7 +336,7 @@ class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema[Any, Any]):
     """Hands a batch through as the event's value, undecoded."""
 
     def compile(self, app: Any, **options: Any) -> Callable[..., Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiokafka.partitioner import murmur2
 
+from streams.letters import OFFSET, TRUNCATED
 from streams.transport.appender import DELIVERY_SECONDS, Appender
 from streams.transport.batches import HEADER_BYTES, event_bound
 from streams.transport.errors import Fenced, TooLarge, WriteFailed
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from streams.effects import Event
     from streams.transport.client import Client
 
+log = logging.getLogger(__name__)
+KEY_BYTES = 1024
+"""A key of at most this size stays with a letter whose value is left out."""
 Target = tuple[str, int]
 
 
@@ -37,6 +43,8 @@ class EventProducer:
         self._seconds = delivery_seconds
         self._compression = compression
         self._appenders: dict[Target, tuple[Appender, asyncio.Lock]] = {}
+        self.truncated = 0
+        """Dead letters and late rows that were sent without their value, for their topic does not take it."""
 
     async def send(self, events: Sequence[Event]) -> None:
         """Send events and return when all of them are acknowledged. Those of a partition keep their order.
@@ -45,7 +53,8 @@ class EventProducer:
             events: an event without partition goes where Java's producer would put its key (murmur2).
 
         Raises:
-            TooLarge: an event is larger than its topic takes; nothing was sent.
+            TooLarge: an event is larger than its topic takes; nothing was sent. A dead letter or a late row is sent
+                without its value instead: the original lies where its headers say.
             TopicMissing: its topic does not exist; nothing was sent.
             WriteFailed: not all were acknowledged; send all of them again.
         """
@@ -61,7 +70,19 @@ class EventProducer:
 
     async def _cut(self, target: Target, events: list[Event]) -> Iterator[list[Event]]:
         appender, _ = await self._appender(target)
-        return pack(events, appender.limit)
+        return pack([self._fitting(event, appender.limit) for event in events], appender.limit)
+
+    def _fitting(self, event: Event, limit: int) -> Event:
+        """Return a letter without its value if it does not fit its topic; other events as they are."""
+        if HEADER_BYTES + event_bound(event) <= limit or not is_letter(event):
+            return event
+        self.truncated += 1
+        log.warning(
+            "a dead letter or late row of %d bytes does not fit topic %s (%d bytes) and is sent without its value; "
+            "raise max.message.bytes there",
+            len(event.value or b""), event.topic, limit,
+        )  # fmt: skip
+        return without_value(event, limit)
 
     async def _send(self, target: Target, batches: list[list[Event]]) -> None:
         appender, lock = await self._appender(target)
@@ -74,9 +95,23 @@ class EventProducer:
             await appender.begin(await self._client.init_producer(None))
         try:
             await appender.append(batch)
+        except TooLarge:
+            await self._halve(appender, batch)
         except Fenced as error:  # nobody else has our producer id: the broker has forgotten it
             appender.broken = "the broker has forgotten the producer id"
             raise WriteFailed(f"{appender.name}: {error}") from error
+
+    async def _halve(self, appender: Appender, batch: list[Event]) -> None:
+        """The broker takes less than it told us: try with less, down to a letter without its value."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._append(appender, batch[:middle])
+            await self._append(appender, batch[middle:])
+        elif is_letter(batch[0]) and batch[0].value is not None:
+            await self._append(appender, [self._fitting(batch[0], 0)])
+        else:
+            size = event_bound(batch[0])
+            raise TooLarge(f"{appender.name}: the broker refuses an event of {size} bytes: raise max.message.bytes")
 
     async def _appender(self, target: Target) -> tuple[Appender, asyncio.Lock]:
         if target not in self._appenders:
@@ -84,6 +119,19 @@ class EventProducer:
             await appender.begin(await self._client.init_producer(None))
             self._appenders.setdefault(target, (appender, asyncio.Lock()))
         return self._appenders[target]
+
+
+def is_letter(event: Event) -> bool:
+    """Return whether an event carries a record that lies in another topic, at an offset that it names."""
+    return any(name == OFFSET for name, _ in event.headers)
+
+
+def without_value(event: Event, limit: int) -> Event:
+    """Return a letter without value, nor key if that alone is too large; a header says how many bytes are left out."""
+    size = len(event.value or b"")
+    headers = (*event.headers, (TRUNCATED, b"%d" % size))
+    key = event.key if event.key is None or len(event.key) <= max(limit // 2, KEY_BYTES) else None
+    return replace(event, key=key, value=None, headers=headers)
 
 
 class Placement:

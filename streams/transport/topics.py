@@ -61,6 +61,11 @@ async def max_message_bytes(client: Client, topic: str) -> int:
     return int((await configs(client, topic)).get("max.message.bytes", MAX_MESSAGE_BYTES))
 
 
+async def delete_retention_seconds(client: Client, topic: str) -> float:
+    """Return how long a topic keeps tombstones, in seconds."""
+    return int((await configs(client, topic)).get("delete.retention.ms", DELETE_RETENTION_MS)) / 1000
+
+
 async def replication(client: Client) -> int:
     """Return the default count of copies: 1 on one broker, else 3, or 2 on two."""
     if client.raw.cluster.brokers() == set():

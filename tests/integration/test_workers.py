@@ -116,7 +116,9 @@ def compare(run: Run, wanted: Expected) -> None:
     assert alerts(run) == wanted.alerts
     assert letters(run) == wanted.letters
     late = {at(record) for record in read(run.bootstrap, f"{run.app}.late")}
-    assert late - wanted.letters.keys() == wanted.late  # a record without key can be late in one table, poison in another
+    assert (
+        late - wanted.letters.keys() == wanted.late
+    )  # a record without key can be late in one table, poison in another
     assert len(wanted.alerts) > 20, "the input must make alerts fire and resolve"
     assert len(wanted.late) > 20, "some records must be late"
     assert len(set(wanted.letters.values())) > 8, "all kinds of poison must be among the input"
@@ -147,12 +149,16 @@ def alerts(run: Run) -> set[tuple[str, str, int, int | None]]:
     for record in read(run.bootstrap, f"{run.app}-alerts"):
         body = json.loads(record.value)
         assert once.setdefault((body["fingerprint"], body["startsAt"], body["status"]), body) == body
-    return {(b["labels"]["host"], b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"])) for b in once.values()}
+    return {
+        (b["labels"]["host"], b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"])) for b in once.values()
+    }
 
 
 def letters(run: Run) -> dict[tuple[int, int], str]:
     """Return (partition, offset) -> reason of the dead letters, which hold the original bytes."""
-    values = {(record.partition, record.offset): (record.key, record.value) for record in read(run.bootstrap, run.topic)}
+    values = {
+        (record.partition, record.offset): (record.key, record.value) for record in read(run.bootstrap, run.topic)
+    }
     found: dict[tuple[int, int], str] = {}
     for record in read(run.bootstrap, f"{run.app}-dead-letters"):
         headers = dict(record.headers)

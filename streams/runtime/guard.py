@@ -1,0 +1,115 @@
+"""What a worker makes sure of before it starts: its data directory, its port, and who may reach it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import faust
+
+if TYPE_CHECKING:
+    from streams.app import App
+    from streams.settings import WorkerSettings
+
+EX_FAILED = 1
+"""Exit code of a worker that cannot have its directory or its port."""
+LOCK = "worker.lock"
+"""File in the data directory that its worker holds locked."""
+
+
+class Refused(Exception):  # noqa: N818 - the name says what happened
+    """The worker cannot start here; the text says why and which flag helps."""
+
+
+class Worker(faust.Worker):
+    """Faust's worker; it ends at once, without a traceback, where it cannot have what it needs of its machine."""
+
+    app: App
+    _lock: IO[str] | None = None
+
+    def execute_from_commandline(self) -> NoReturn:
+        """Check, then run until stopped."""
+        conf, settings = self.app.conf, self.app.worker_settings
+        try:
+            self._lock = lock_directory(Path(conf.datadir))
+            if conf.web_enabled:
+                check_doors(settings, conf.web_bind)
+                check_port(conf.web_bind, conf.web_port)
+        except Refused as refusal:
+            sys.stderr.write(f"{refusal}\n")
+            raise SystemExit(EX_FAILED) from None
+        super().execute_from_commandline()
+
+
+def lock_directory(directory: Path) -> IO[str]:
+    """Take a data directory for this process; the lock ends with it, however it ends.
+
+    Raises:
+        Refused: another worker has it, or it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / LOCK).open("a+")
+    except OSError as error:
+        raise Refused(
+            f"data directory {directory} cannot be written ({error.strerror}): give the worker one that it owns by "
+            "`faust --datadir DIR ...` or STREAMS_DATA_DIR"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise Refused(
+            f"data directory {directory} is in use by the worker with process id {owner}: give this one its own by "
+            "`faust --datadir DIR ...` or STREAMS_DATA_DIR"
+        ) from error
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def check_doors(settings: WorkerSettings, bind: str) -> None:
+    """Look once more at who may reach the views: a flag may have changed where they are bound.
+
+    Raises:
+        Refused: they would be open to other machines without tokens.
+    """
+    for problem in replace(settings, web_bind=bind).check():
+        raise Refused(f"--web-bind {problem.message}")
+
+
+def check_port(host: str, port: int) -> None:
+    """Look whether an address can be listened on.
+
+    Raises:
+        Refused: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(_why(host, port, error)) from error
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    reason: Any = error.strerror or error
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"web port {port} on {host} is in use: choose another by --web-port or STREAMS_WEB_PORT, or --without-web"
+        )
+    if error.errno == errno.EACCES:
+        return f"web port {port} on {host} is not for this user ({reason}): choose one above 1023 by --web-port"
+    return (
+        f"web address {host}:{port} cannot be listened on ({reason}): choose another by --web-bind or STREAMS_WEB_BIND"
+    )
