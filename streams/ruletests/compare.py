@@ -61,7 +61,7 @@ def compare_alerts(
     expected = expect.alerts or ()
     names = {each.alert for each in expected} | set(expect.names)
     live = [alert for alert in came if alert.state in _LIVE and (alert.name in names or not names)]
-    look = _Look(start, now, live, [alert for alert in came if alert.state == "resolved"])
+    look = _Look(start, now, came, live, [alert for alert in came if alert.state == "resolved"])
     for index, each in sorted(enumerate(expected), key=lambda item: -_detail(item[1])):
         yield from (look.absent if each.state == "inactive" else look.present)(each, (*path, index))
     inactive = [each for each in expected if each.state == "inactive"]
@@ -76,6 +76,7 @@ class _Look:
 
     start: int
     now: int
+    came: Sequence[AlertState]
     live: list[AlertState]
     resolved: list[AlertState]
 
@@ -88,7 +89,7 @@ class _Look:
             pool.remove(alert)
         if exact:
             return
-        shown = fitting[:1] or [alert for alert in (*self.live, *self.resolved) if alert.name == each.alert]
+        shown = fitting[:1] or [alert for alert in self.came if alert.name == each.alert]
         came = _alerts(shown, self.start, each) or ["no such alert"]
         what = f"alert {named(each.alert, each.labels)}"
         yield Failure(path, self.now, what, _asked(each, self.start), came)
