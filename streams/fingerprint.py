@@ -1,38 +1,48 @@
-"""What a table's kept state depends on, as one hash: state of another hash cannot be read."""
+"""What a table's kept state depends on: its shape, by which a changed declaration is recognised."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from streams.expr import ExpressionError, compile  # noqa: A004 - the language's own word
 from streams.spec import Stream
+from tables.shapes import Kept, Shape, kept
 from tables.spec import Table
 
+if TYPE_CHECKING:
+    from tables.aggregates.base import Aggregate
 
-def fingerprint(stream: Stream, table: Table) -> str:
-    """Return the sha256 (hex) of what shapes a table's state.
 
-    That is key, windows, event time, aggregates, and the conditions and derived fields that they use. What says how
-    long state is kept, or what is done with it, does not count: keep, grace, expose, emit, alerts, topics.
+def shape(stream: Stream, table: Table) -> Shape:
+    """Return what shapes a table's state.
+
+    The base is key, windows, event time, and the conditions and derived fields that they use; the columns are the
+    aggregates with the derived fields that they use. What says how long state is kept, or what is done with it, does
+    not count: keep, grace, expose, emit, alerts, topics.
     """
-    texts = [stream.where, table.where]
-    texts += [getattr(each, part) for each in table.aggregates.values() for part in each.expressions]
     derive = {**stream.derive, **table.derive}
-    used = set(table.key) | set(_fields(texts))
-    for name, text in reversed(derive.items()):
-        if name in used:
-            used.update(_fields([text]))
-    said = {
-        "key": table.key,
+    base = {
+        "key": list(table.key),
         "window": [table.window.size, table.window.every] if table.window else None,
         "time": [stream.time.field, stream.time.unit] if stream.time else None,
         "where": [stream.where, table.where],
-        "derive": {name: text for name, text in derive.items() if name in used},
-        "aggregates": {name: each.describe() for name, each in table.aggregates.items()},
+        "derive": _used(derive, {*table.key, *_fields([stream.where, table.where])}),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return Shape(base, {name: _column(each, derive) for name, each in table.aggregates.items()})
+
+
+def _column(aggregate: Aggregate, derive: Mapping[str, str]) -> Kept:
+    fields = _fields(getattr(aggregate, part) for part in aggregate.expressions)
+    return kept(aggregate, _used(derive, set(fields)))
+
+
+def _used(derive: Mapping[str, str], used: set[str]) -> dict[str, str]:
+    """Return the derived fields that are used, directly or by others that are."""
+    for name, text in reversed(list(derive.items())):
+        if name in used:
+            used.update(_fields([text]))
+    return {name: text for name, text in derive.items() if name in used}
 
 
 def _fields(texts: Iterable[str | None]) -> Iterator[str]:

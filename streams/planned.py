@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from streams.rules.templates import Template
     from streams.spec import Alert, Declaration, Stream
     from tables.aggregates.base import Aggregate
+    from tables.shapes import Shape
     from tables.spec import Table
 
 
@@ -79,7 +81,7 @@ class TablePlan:
         emit_topic: where rows go; None if `emit` is none.
         late_topic: where rows go that are late for all their windows; None only counts them.
         dead_letters: where rows go that cannot be folded.
-        fingerprint: sha256 (hex) of all that shapes the kept state; state of another fingerprint cannot be read.
+        shape: what shapes its kept state; by it a changed declaration is recognised.
     """
 
     name: str
@@ -97,7 +99,12 @@ class TablePlan:
     emit_topic: str | None
     late_topic: str | None
     dead_letters: str
-    fingerprint: str
+    shape: Shape
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 (hex) of the shape."""
+        return self.shape.fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from functools import partial
 from streams import codecs
 from streams.codecs.base import Codec, FieldType
 from streams.expr import OF_TYPES, Expression, ExpressionError, compile  # noqa: A004 - the language's own word
-from streams.fingerprint import fingerprint
+from streams.fingerprint import shape
 from streams.names import alerts_topic, changelog_config, changelog_topic, dead_letters_topic, emit_topic, key_label
 from streams.needs import Needs, described
 from streams.notes import Notes
@@ -144,7 +144,7 @@ class _Planner:
             emit_topic=emit_topic(app, table),
             late_topic=table.late,
             dead_letters=self.dead_letters,
-            fingerprint=fingerprint(stream, table),
+            shape=shape(stream, table),
         )
         types = _column_types(made, scope)
         self.exposed(table, types)

@@ -15,10 +15,14 @@ from streams.draft import Draft, outbox
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
 from streams.intake import Receiver
+from streams.rewriting import Rewriting
 from streams.rules.judge import Judge
 from streams.stats import TableStats
+from streams.upgrading import StateMismatch as StateMismatch
+from streams.upgrading import adopt
 from tables.cells import Cells
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
+from tables.shapes import Shapes, shape_key
 
 if TYPE_CHECKING:
     from streams.effects import Batch
@@ -30,10 +34,6 @@ if TYPE_CHECKING:
 
 TOMBSTONES = 500
 """Tombstones that are asked for at once; a write takes more until it is full."""
-
-
-class StateMismatch(ValueError):  # noqa: N818 - the name says what is the matter
-    """The kept state is that of another declaration of the table."""
 
 
 class TableEngine:
@@ -53,6 +53,7 @@ class TableEngine:
         progress: how far it has come.
         cells: the open cells.
         stats: what it counts.
+        shapes: of its cells, the present one and former ones.
         cutter: says what fits in a write.
         draft: the write that is being filled.
         ended: keys whose alerts ended since open rows were judged last.
@@ -63,7 +64,8 @@ class TableEngine:
         """Begin without state; `load` must follow."""
         self.plan, self.partition = plan, partition
         self.stats = TableStats()
-        self.progress = Progress(fingerprint=plan.fingerprint)
+        self.progress = Progress()
+        self.shapes = Shapes()
         self.cells = Cells(plan.table)
         self.judge = Judge(plan, self.cells.panes)
         self.emitter = Emitter(plan, self.cells.panes)
@@ -75,6 +77,8 @@ class TableEngine:
         self._closer = Closer(self)
         self._store: Store | None = None
         self._restored = False
+        self._limits = limits or Limits()
+        self._rewriting: Rewriting | None = None
 
     # a life begins
 
@@ -98,11 +102,10 @@ class TableEngine:
         if value is not None:
             self.progress = Progress.decode(value)
             self._restored = True
-        if self.progress.fingerprint != self.plan.fingerprint:
-            raise StateMismatch(
-                f"table {self.plan.name}: its kept state is of another declaration (its key, window or aggregates "
-                f"changed); give the table another name or `changelog`, or forget its state with `streams reset`"
-            )
+        self.shapes, new = adopt(self.plan, self.progress, store)
+        if new is not None:
+            self.draft.put(shape_key(self.progress.shape), new)
+        self.cells.adopt(self.shapes)
         yield from self.cells.loading(store, self.progress.before[0])
         self.judge.load(store, ALERT)
 
@@ -173,6 +176,21 @@ class TableEngine:
         yield from self.send()
         yield from self._closer.settle()
         yield from self._rest()
+
+    def rewrite(self, began: int, floor: int) -> Iterator[Write]:
+        """Write a part of what lives again; to be called between batches until `progress.rewritten` says it is done.
+
+        Args:
+            began: wall clock, ms; it counts at the first call of a pass only.
+            floor: the next offset of the changelog; it counts at the first call of a pass only.
+        """
+        if self._store is None:
+            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}: nothing was loaded")
+        self._rewriting = self._rewriting or Rewriting(began, floor)
+        self._rewriting.fill(self.draft, self._store, self._limits)
+        if self._rewriting.done(self.progress):
+            self._rewriting = None
+        yield from self.send()
 
     def _take(self, rows: Intake) -> None:
         if len(rows):

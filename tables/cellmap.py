@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tables.aggregates.base import Fixed, Objects, Ragged, Rows
     from tables.groups import Codes
+    from tables.shapes import Shapes
 
     Part = tuple[Rows | slice, list[Group], Rows | None]
     """Some of the events, their groups, and for each event the position of its group (None if there is one)."""
@@ -55,6 +56,10 @@ class CellMap:
         self.largest = self.state.layout.size
         """Bytes of the largest cell that was written."""
         self._local: NDArray[np.intp] = np.empty(0, np.intp)
+
+    def adopt(self, shapes: Shapes) -> None:
+        """Write cells in the present shape from now on, and read those of former ones; there are no cells yet."""
+        self.state = State(self.state.layout, shapes.number, shapes.former)
 
     def open(self, pane: int, first: int) -> Group:
         """Return the group of a pane that counts from window `first` on, new if there is none."""
@@ -172,12 +177,12 @@ class CellMap:
         rows, written = self.state.decode(values)
         self._note(group, self.keys.restore(keys), rows)
         self.written[rows] = written.astype(np.int64)
-        self.resize(rows, values)
+        self.resize(rows, values, self.state.layout.size if self.state.former else 0)
         self.index.drop(group)
 
-    def resize(self, rows: Rows, values: list[bytes]) -> None:
-        """Note how long the values of cells are as they are written."""
-        sizes = np.fromiter(map(len, values), np.int64, len(values))
+    def resize(self, rows: Rows, values: list[bytes], more: int = 0) -> None:
+        """Note how long the values of cells are as they are written, or by how much `more` they may grow then."""
+        sizes = np.fromiter(map(len, values), np.int64, len(values)) + more
         self.size[rows] = sizes
         self.largest = max(self.largest, int(sizes.max()))
 

@@ -7,6 +7,7 @@ Closed cells are in the store only. Nothing here reads a clock.
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tables.aggregates.base import Fold
 from tables.cellmap import CellMap
 from tables.growth import growth
 from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
+from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.windows import Panes
 
@@ -57,6 +59,7 @@ class Cells:
         self.panes = Panes(table.window)
         columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
         self._map = CellMap(columns, table.max_keys)
+        self._shapes = Shapes()
         self.keys = self._map.keys
         self._closed: list[tuple[int, int, int]] = []
         self._half_expired: bytes | None = None
@@ -64,6 +67,11 @@ class Cells:
         self._touched: list[Rows] = []
         self._pending = 0
         self._pending_bytes = 0
+
+    def adopt(self, shapes: Shapes) -> None:
+        """Go on with state that was shaped otherwise before; to be called before anything is loaded."""
+        self._shapes = shapes
+        self._map.adopt(shapes)
 
     def __len__(self) -> int:
         """Return the number of open cells."""
@@ -252,11 +260,14 @@ class Cells:
             codes: distinct key codes; a key without cells has seen nothing. None takes all of `window(k)`.
 
         Returns:
-            Columns with one row a code, in the order of the codes.
+            Columns with one row a code, in the order of the codes; null where a column saw a part of the window only.
         """
         codes = self.window(k) if codes is None else codes
         state, rows = self._merged(self._of_window(k), codes)
-        return {name: each.result(state.of(name), rows) for name, each in self.table.aggregates.items()}
+        found = {name: each.result(state.of(name), rows) for name, each in self.table.aggregates.items()}
+        for name in self._shapes.partial(self.panes.panes_of(k).start):
+            found[name] = replace(found[name], null=np.ones(len(codes), bool))
+        return found
 
     def _of_window(self, k: int) -> list[Group]:
         """Return the groups that count in a window, by pane and first."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tables.records import NEVER, PROGRESS, Progress, cell_key
+from tables.shapes import Shapes, kept_shapes
 from tables.state import State
 from tables.store import cells_of
 from tables.windows import FOREVER, Panes
@@ -68,14 +69,21 @@ class Reader:
     Args:
         table: the declared table.
         store: its partition's store.
+        shapes: of the state as its engine writes it; None takes what the store says.
     """
 
-    def __init__(self, table: Table, store: Store) -> None:
-        """Look at a store; nothing is read yet."""
+    def __init__(self, table: Table, store: Store, shapes: Shapes | None = None) -> None:
+        """Look at a store; no cell is read yet."""
         self.table = table
         self._store = store
         self._panes = Panes(table.window)
-        self._empty = State({name: aggregate.columns() for name, aggregate in table.aggregates.items()})
+        self._shapes = shapes or self._stored_shapes()
+        columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
+        self._empty = State(columns, self._shapes.number, self._shapes.former)
+
+    def _stored_shapes(self) -> Shapes:
+        progress = self.progress()
+        return Shapes.of(kept_shapes(self._store), 0 if progress is None else progress.shape)
 
     def progress(self) -> Progress | None:
         """Return the progress of the last write, None if there was none."""
@@ -192,10 +200,13 @@ class Reader:
                 aggregate.merge(into.of(name), rows[at], state.of(name), cells)
         columns = {name: each.result(into.of(name), rows).tolist() for name, each in self.table.aggregates.items()}
         judged = self._judged()
-        return [
+        made = [
             Row(key, *self._bounds(k), {name: values[i] for name, values in columns.items()}, k < judged)
             for i, ((key, k), _) in enumerate(present)
         ]
+        for row, ((_, k), _) in zip(made, present, strict=True):
+            row.values.update(dict.fromkeys(self._shapes.partial(self._panes.panes_of(k).start)))
+        return made
 
     def _bounds(self, k: int) -> tuple[int | None, int | None]:
         return (self._panes.start(k), self._panes.end(k)) if self.table.window else (None, None)

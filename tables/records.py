@@ -7,6 +7,7 @@
 | `o` index | an event that write n owes (an outbox slot; only those with n = progress.n count) |
 | `p` | progress |
 | `f` | the claim of an owner |
+| `s` number | a shape of the state: what its cells mean, and how they are laid out |
 
 Keys sort by pane first, so that the cells of a window lie together and those that expire do too.
 """
@@ -23,6 +24,7 @@ CLAIM = b"f"
 CELL = b"c"
 ALERT = b"a"
 OUTBOX = b"o"
+SHAPE = b"s"
 _GROUP = struct.Struct(">cQQ")
 GROUP_BYTES = _GROUP.size
 """Length of what the keys of a group's cells begin with."""
@@ -82,6 +84,11 @@ class Progress(msgspec.Struct):
             empty text is before every key.
         before: `judged` at the write before.
         fingerprint: of the declared table whose state this is.
+        base: of the generation that it is: tables with another base cannot go on with it.
+        shape: number of the shape in which it is written.
+        owner: the claim under which it was written; no two claims are equal.
+        floor: changelog offset from which on the log holds everything that is alive.
+        rewritten: wall clock, ms, at which everything that is alive was written again; 0 is never.
     """
 
     n: int = 0
@@ -90,6 +97,11 @@ class Progress(msgspec.Struct):
     judged: tuple[int, str] = (NEVER, "")
     before: tuple[int, str] = (NEVER, "")
     fingerprint: str = ""
+    base: str = ""
+    shape: int = 0
+    owner: str = ""
+    floor: int = 0
+    rewritten: int = 0
 
     def encode(self) -> bytes:
         """Return the record value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Mapping[str, Fixed | Ragged | Objects]]
 """State columns by aggregate name and column name."""
 
+_NUMBER_BITS = 48
+_WRITE = np.uint64((1 << _NUMBER_BITS) - 1)
+"""The bits of a cell's first field that hold the number of its write; those above hold the number of its shape."""
 _OBJECT_BYTES = 16
 """What an object is guessed to take when the size of a cell is estimated."""
 _SMALL = 64
@@ -30,9 +34,9 @@ _SMALL = 64
 class Layout:
     """Where each state column lies in the fixed part of a cell, and what follows it.
 
-    The fixed part is one packed record, little endian: `n` (u64), the fixed columns, a u32 per ragged column (entries)
-    and per object column (bytes of JSON). Wide fields come first and the record is padded to 8 bytes, so that all are
-    aligned. Behind it come the ragged and object columns in the order they were declared.
+    The fixed part is one packed record, little endian: `n` (u64, with the number of the shape in its upper 16 bits),
+    the fixed columns, a u32 per ragged column (entries) and per object column (bytes of JSON). Wide fields come first
+    and the record is padded to 8 bytes, so that all are aligned. Behind it come the ragged and object columns in the order they were declared.
 
     Args:
         columns: by aggregate name and column name.
@@ -59,15 +63,31 @@ class Layout:
         return raw(record)
 
 
+@dataclass(frozen=True)
+class Former:
+    """A layout that cells had before their table was changed.
+
+    Args:
+        layout: of such cells.
+        lived: names of the aggregates that live on; the others are forgotten.
+    """
+
+    layout: Layout
+    lived: frozenset[str]
+
+
 class State:
     """Rows of aggregate state. A row is an int; what it means (which key, which pane) is the caller's affair.
 
     Args:
         columns: by aggregate name and column name; or the `layout` of another state.
+        number: of the shape in which cells are written.
+        former: other shapes in which cells may still be, by number.
     """
 
-    def __init__(self, columns: Columns | Layout) -> None:
+    def __init__(self, columns: Columns | Layout, number: int = 0, former: Mapping[int, Former] | None = None) -> None:
         """Make a state without rows."""
+        self.number, self.former = number, dict(former or {})
         self.layout = columns if isinstance(columns, Layout) else Layout(columns)
         self._records = np.empty(0, self.layout.dtype)
         self._free: NDArray[np.intp] = np.empty(0, np.intp)
@@ -86,7 +106,7 @@ class State:
 
     def like(self) -> State:
         """Return an empty state of the same layout; cheap, for merging panes into."""
-        return State(self.layout)
+        return State(self.layout, self.number, self.former)
 
     def of(self, name: str) -> Mapping[str, Any]:
         """Return one aggregate's columns by name: an array indexed by row, or a `RaggedColumn`.
@@ -126,7 +146,7 @@ class State:
     def encode(self, rows: Rows, n: int) -> list[bytes]:
         """Return the cells' values as written to the changelog by write number `n`."""
         records = raw(self._records).take(rows).view(self.layout.dtype)
-        records["n"] = n
+        records["n"] = n | self.number << _NUMBER_BITS
         parts = []
         for at, column in zip(self.layout.variable, self._variable(), strict=True):
             encode = _encode_ragged if isinstance(column, RaggedColumn) else _encode_objects
@@ -141,14 +161,47 @@ class State:
         """Return new rows that hold the cells of these values, and the write number of each, both shape (m,).
 
         Raises:
-            ValueError: a value is no cell of this layout.
+            ValueError: a value is no cell of this layout, or of a former one.
         """
+        if not self.former:
+            return self._decode(values)
+        numbers = np.frombuffer(b"".join([value[6:8] for value in values]), "<u2")
+        rows, written = np.empty(len(values), np.intp), np.empty(len(values), np.uint64)
+        for number in np.unique(numbers).tolist():
+            at = np.flatnonzero(numbers == number)
+            part = [values[i] for i in at.tolist()]
+            rows[at], written[at] = self._decode(part) if number == self.number else self._adopt(part, number)
+        return rows, written
+
+    def _adopt(self, values: Sequence[bytes], number: int) -> tuple[Rows, NDArray[np.uint64]]:
+        """Return the same for cells of one former shape: what lives on is taken over, the rest saw nothing yet."""
+        former = self.former.get(number)
+        if former is None:
+            raise ValueError(f"a cell is of shape {number}, and that is not kept: it is another table's, or damaged")
+        other = State(former.layout, number)
+        theirs, written = other._decode(values)
+        rows = self.allocate(len(values))
+        for name, key in self.layout.columns:
+            if name not in former.lived:
+                continue
+            mine, old = self._views[name][key], other._views[name][key]
+            if isinstance(mine, RaggedColumn):
+                mine.replace(rows, *old.gather(theirs))
+            else:
+                mine[rows] = old[theirs]
+        return rows, written
+
+    def _decode(self, values: Sequence[bytes]) -> tuple[Rows, NDArray[np.uint64]]:
+        """Return the same for cells of the present shape."""
         size, lengths = self.layout.size, np.fromiter(map(len, values), np.int64, len(values))
         if (lengths < size).any():
             raise ValueError(
                 f"a cell of {lengths.min()} bytes is too short for this table: its fixed part takes {size}"
             )
         records = np.frombuffer(b"".join([value[:size] for value in values]), self.layout.dtype)
+        written = records["n"]
+        if (written >> _NUMBER_BITS != self.number).any():
+            raise ValueError("a cell is of a shape that is not kept: it is another table's, or damaged")
         spans = self._spans(records, lengths)
         rows = self.allocate(len(values))
         raw(self._records)[rows] = raw(records)
@@ -160,7 +213,7 @@ class State:
                 column.replace(rows, entries, records[_field(at)].astype(np.int64))
             else:
                 column[rows] = boxed([msgspec.json.decode(piece) for piece in pieces])
-        return rows, records["n"].copy()
+        return rows, written & _WRITE
 
     def _spans(self, records: NDArray[Any], lengths: NDArray[np.int64]) -> list[tuple[list[int], list[int]]]:
         """Return for every variable column where its bytes start and end in each value."""
