@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from streams.effects import Batch
+    from streams.planned import TablePlan
+    from streams.stats import TableStats
     from tables.columns import Column
 
 Ints = NDArray[np.int64]
@@ -68,6 +70,8 @@ def running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:
         z: the last offset of that origin that was folded already.
         watermark: of that origin, before the batch.
     """
+    if batch.rekeyed is not None:  # the sender may have begun anew, so that the greater of the two is the true one
+        return np.maximum(batch.rekeyed.running, watermark), max(batch.rekeyed.watermark, watermark)
     seen = batch.seen
     offset, time = (batch.offset, batch.time) if seen is None else (seen.offset, seen.time)
     skipped = int(np.searchsorted(offset, z, "right"))
@@ -85,3 +89,14 @@ def unread(batch: Batch, z: int, needs: frozenset[str], greatest: Ints) -> Arriv
     columns = {name: batch.columns[name] for name in needs if name in batch.columns}
     rows = Arrivals(np.arange(len(batch)), columns, batch.time, batch.offset, greatest)
     return rows.take(np.arange(skipped, len(batch))) if skipped else rows
+
+
+def wanted(rows: Arrivals, plan: TablePlan, stats: TableStats) -> Arrivals:
+    """Return the rows that hold a table's `where`, with their derived fields; count the others."""
+    for name, expression in plan.derive.items():
+        rows.columns[name] = expression.evaluate(rows.columns, len(rows))
+    if plan.where is None:
+        return rows
+    kept = np.flatnonzero(plan.where.holds(rows.columns, len(rows)))
+    stats.filtered += len(rows) - len(kept)
+    return rows if len(kept) == len(rows) else rows.take(kept)

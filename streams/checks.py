@@ -9,6 +9,7 @@ from streams.names import alerts_topic, changelog_topic, dead_letters_topic, emi
 from streams.needs import described
 from streams.notes import Notes
 from streams.problems import Path, suggest
+from streams.rekey.local import is_local
 from streams.settings import KafkaSettings
 from streams.spec import Alert, Declaration, Stream
 from tables.spec import DAY, Table
@@ -56,7 +57,7 @@ def _no_stream(declaration: Declaration, table: Table, notes: Notes) -> None:
 
 def _key(stream: Stream, table: Table, notes: Notes) -> None:
     """Note a table that would need a re-key: its keys are spread over the partitions, and its rows would be partial."""
-    if table.key == stream.key:
+    if is_local(stream, table):
         return
     wanted, has = ", ".join(table.key), ", ".join(stream.key)
     keyed = f"is keyed by {has}" if has else "declares no key"

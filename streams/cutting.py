@@ -40,12 +40,15 @@ class Cutter:
         self._reclaim_at = min(RECLAIM, cells.keys.limit)
         self._kinds = [kind for each in cells.table.aggregates.values() for kind in each.columns().values()]
 
-    def fitting(self, rows: Intake) -> int:
-        """Return how many of the rows, from the first on, the next write can hold; at least one of them."""
-        if not len(rows):
+    def fitting(self, rows: Intake, draft: Draft) -> int:
+        """Return how many of the rows, from the first on, the write that is being filled can still hold.
+
+        It is 0 only if the write holds something already.
+        """
+        cells, size = self._limits.records - 1 - draft.records, self._limits.size - draft.size
+        if not len(rows) or 2 * draft.records > self._limits.records or 2 * draft.size > self._limits.size:
             return 0
-        cells = self._limits.records - 1
-        return max(1, self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, self._limits.size))
+        return self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, size)
 
     def too_large(self, codes: Codes, inputs: Mapping[str, Input]) -> NDArray[np.bool_] | None:
         """Return which rows alone could make a cell that no write can hold; None if none can.

@@ -61,6 +61,23 @@ class Seen:
 
 
 @dataclass(slots=True)
+class Rekeyed:
+    """What rows bring along that came through a re-key, n of them.
+
+    Args:
+        watermark: the greatest event time that the sender has seen of the origin, ms.
+        running: shape (n,), for each row the greatest event time that the sender had seen up to it.
+        keys: the distinct key bytes.
+        key: shape (n,), for each row the index of its key.
+    """
+
+    watermark: int
+    running: NDArray[np.int64]
+    keys: list[bytes]
+    key: NDArray[np.int64]
+
+
+@dataclass(slots=True)
 class Batch:
     """Decoded good rows of one input partition, with event time.
 
@@ -75,6 +92,7 @@ class Batch:
         seen: what else was seen than these rows; None if nothing.
         source: the fetched records, for dead letters and late rows.
         idle: whether the origin says that it is silent (then there are no rows).
+        rekeyed: what else is known of rows that came through a re-key; None if they did not.
     """
 
     origin: str
@@ -87,6 +105,7 @@ class Batch:
     seen: Seen | None = None
     source: Records | None = None
     idle: bool = False
+    rekeyed: Rekeyed | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -121,7 +140,7 @@ class Limits:
         size: most bytes of keys and values; less than the topic's `max.message.bytes`.
     """
 
-    records: int = 20_000
+    records: int = 30_000
     size: int = 6 * 1024 * 1024
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from streams.expr import ExpressionError, compile  # noqa: A004 - the language's own word
+from streams.rekey.local import is_local
 from streams.spec import Stream
 from tables.shapes import Kept, Shape, kept
 from tables.spec import Table
@@ -28,6 +29,7 @@ def shape(stream: Stream, table: Table) -> Shape:
         "time": [stream.time.field, stream.time.unit] if stream.time else None,
         "where": [stream.where, table.where],
         "derive": _used(derive, {*table.key, *_fields([stream.where, table.where])}),
+        **({} if is_local(stream, table) else {"rekeyed": True}),  # its rows lie in other partitions than they would
     }
     return Shape(base, {name: _column(each, derive) for name, each in table.aggregates.items()})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.arrivals import Arrivals, running, unread
+from streams.arrivals import Arrivals, running, unread, wanted
 from streams.refusals import LARGE, Refusals
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Receiver:
         self._engine.stats.skipped += len(batch) - len(rows)
         letters: list[Event] = []
         if len(rows):
-            rows = self._timely(batch, self._wanted(rows), judged, letters)
+            rows = self._timely(batch, wanted(rows, self._plan, self._engine.stats), judged, letters)
             rows = self._keyed(batch, rows, letters)
         inputs = self._inputs(rows.columns, len(rows)) if len(rows) else {}
         if inputs and (large := self._engine.cutter.too_large(rows.codes, inputs)) is not None:
@@ -97,16 +97,6 @@ class Receiver:
             inputs = self._inputs(rows.columns, len(rows))
         self._engine.stats.folded += len(rows)
         return Intake(latest, rows.codes, rows.pane, rows.first, rows.time, rows.offset, rows.running, inputs, letters)
-
-    def _wanted(self, rows: Arrivals) -> Arrivals:
-        """Return the rows that hold the table's `where`, with their derived fields."""
-        for name, expression in self._plan.derive.items():
-            rows.columns[name] = expression.evaluate(rows.columns, len(rows))
-        if self._plan.where is None:
-            return rows
-        kept = np.flatnonzero(self._plan.where.holds(rows.columns, len(rows)))
-        self._engine.stats.filtered += len(rows) - len(kept)
-        return rows if len(kept) == len(rows) else rows.take(kept)
 
     def _timely(self, batch: Batch, rows: Arrivals, judged: int, letters: list[Event]) -> Arrivals:
         """Return the rows that count in an open window, with their panes; late ones may make letters.
@@ -125,8 +115,18 @@ class Receiver:
 
     def _keyed(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
         """Return the rows that have a key, with its codes; the others make dead letters."""
-        rows.codes = self._cells.keys.encode([rows.columns[name] for name in self._plan.key])
+        rows.codes = self._codes(batch, rows)
         return self._coded(batch, rows, letters) if rows.codes.min(initial=0) < 0 else rows
+
+    def _codes(self, batch: Batch, rows: Arrivals) -> Ints:
+        """Return the key codes; rows of a re-key bring their key bytes, coded once for each key that is left."""
+        if batch.rekeyed is None:
+            return self._cells.keys.encode([rows.columns[name] for name in self._plan.key])
+        of = batch.rekeyed.key[rows.where]
+        used = np.flatnonzero(np.bincount(of, minlength=len(batch.rekeyed.keys)))
+        codes = np.empty(len(batch.rekeyed.keys), np.int64)
+        codes[used] = self._cells.keys.add_all([batch.rekeyed.keys[at] for at in used.tolist()])
+        return codes[of]
 
     def _coded(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
         letters += self._refusals.refused(batch, rows.take(np.flatnonzero(rows.codes < 0)))

@@ -7,6 +7,8 @@ from tables.spec import Table
 
 CHANGELOG_BATCH = 8 * 1024 * 1024
 """`max.message.bytes` of the changelogs that we create: one write is one record batch."""
+REPARTITION_RETENTION = 7 * 86_400_000
+"""How long blocks wait for their table, in ms; those that were not folded by then are lost, which stops the table."""
 CHANGELOG_SLACK = 7 * 86_400_000
 """How much longer than its rows a windowed changelog is retained, in ms."""
 
@@ -29,6 +31,20 @@ def changelog_topic(app: str, table: Table) -> str:
 def emit_topic(app: str, table: Table) -> str | None:
     """Return the topic of a table's emitted rows; None if it emits none."""
     return None if table.emit == "none" else table.to or f"{app}-{table.name}"
+
+
+def repartition_topic(app: str, table: Table) -> str:
+    """Return the topic through which a table's rows go that is keyed otherwise than its stream."""
+    return f"{app}-{table.name}-repartition"
+
+
+def repartition_config() -> dict[str, str]:
+    """Return the settings of a repartition topic, by Kafka's names for topics."""
+    return {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(CHANGELOG_BATCH),
+        "retention.ms": str(REPARTITION_RETENTION),
+    }
 
 
 def changelog_config(table: Table) -> dict[str, str]:

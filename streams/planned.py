@@ -82,6 +82,9 @@ class TablePlan:
         late_topic: where rows go that are late for all their windows; None only counts them.
         dead_letters: where rows go that cannot be folded.
         shape: what shapes its kept state; by it a changed declaration is recognised.
+        repartition: the topic through which its rows go to where their keys live; None if they lie there already. It
+            has as many partitions as the stream's topic.
+        repartition_config: settings of that topic when we create it.
     """
 
     name: str
@@ -100,6 +103,8 @@ class TablePlan:
     late_topic: str | None
     dead_letters: str
     shape: Shape
+    repartition: str | None = None
+    repartition_config: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -131,6 +136,16 @@ class StreamPlan:
     where: Expression | None
     tables: tuple[TablePlan, ...]
     dead_letters: str
+
+    @property
+    def local(self) -> tuple[TablePlan, ...]:
+        """The tables that are folded where the stream's records lie."""
+        return tuple(table for table in self.tables if table.repartition is None)
+
+    @property
+    def rekeyed(self) -> tuple[TablePlan, ...]:
+        """The tables whose rows go through a repartition topic."""
+        return tuple(table for table in self.tables if table.repartition is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,21 @@ from streams import codecs
 from streams.codecs.base import Codec, FieldType
 from streams.expr import OF_TYPES, Expression, ExpressionError, compile  # noqa: A004 - the language's own word
 from streams.fingerprint import shape
-from streams.names import alerts_topic, changelog_config, changelog_topic, dead_letters_topic, emit_topic, key_label
+from streams.names import (
+    alerts_topic,
+    changelog_config,
+    changelog_topic,
+    dead_letters_topic,
+    emit_topic,
+    key_label,
+    repartition_config,
+    repartition_topic,
+)
 from streams.needs import Needs, described
 from streams.notes import Notes
 from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
 from streams.problems import Finding, Path, suggest
+from streams.rekey.local import is_local
 from streams.rules import templates
 from streams.scope import Scope
 from streams.spec import Alert, Declaration, Stream
@@ -145,6 +155,8 @@ class _Planner:
             late_topic=table.late,
             dead_letters=self.dead_letters,
             shape=shape(stream, table),
+            repartition=None if is_local(stream, table) else repartition_topic(app, table),
+            repartition_config={} if is_local(stream, table) else repartition_config(),
         )
         types = _column_types(made, scope)
         self.exposed(table, types)

@@ -20,6 +20,7 @@ BAD_TIME: Final = "bad_time"
 TIME_TOO_FAR_AHEAD: Final = "time_too_far_ahead"
 TOO_MANY_KEYS: Final = "too_many_keys"
 TOO_LARGE: Final = "too_large"
+NO_BLOCK: Final = "no_block"
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -37,6 +38,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         TIME_TOO_FAR_AHEAD: "Event time is later than the Kafka timestamp by more than the stream's `max_ahead`.",
         TOO_MANY_KEYS: "The key is new and the table partition already holds `max_keys` keys.",
         TOO_LARGE: "What the record would make of the state does not fit in one changelog record.",
+        NO_BLOCK: "A record of a repartition topic is no block of rows that this app made for this table.",
     },
 )
 """Every reason code with one sentence for people."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,10 +13,18 @@ from tables.keys import FULL
 if TYPE_CHECKING:
     from streams.arrivals import Arrivals
     from streams.effects import Batch, Event
-    from streams.table_engine import TableEngine
+    from streams.planned import TablePlan
+    from streams.stats import TableStats
 
 LARGE = -3
 """Stands for the code of a row that is too large, beside `BAD` and `FULL`."""
+
+
+class Refuser(Protocol):
+    """Who refuses rows: a table engine, or the sender of a re-key."""
+
+    plan: TablePlan
+    stats: TableStats
 
 
 class Refusals:
@@ -26,7 +34,7 @@ class Refusals:
         engine: whose plan and counters it uses.
     """
 
-    def __init__(self, engine: TableEngine) -> None:
+    def __init__(self, engine: Refuser) -> None:
         """Keep the engine."""
         self._engine, self._plan = engine, engine.plan
 

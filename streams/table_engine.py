@@ -6,7 +6,7 @@ It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from streams.closing import Closer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from streams.intake import Intake
     from streams.planned import TablePlan
     from streams.rules.judge import AlertView
+    from streams.rules.rows import Rows
     from streams.rules.rule import Change
     from tables.store import Store
 
@@ -58,6 +59,7 @@ class TableEngine:
         draft: the write that is being filled.
         ended: keys whose alerts ended since open rows were judged last.
         on_change: is told each change of an alert, just before it happens.
+        on_close: is told the rows of each window that is judged as it closes.
     """
 
     def __init__(self, plan: TablePlan, partition: int, limits: Limits | None = None) -> None:
@@ -72,11 +74,13 @@ class TableEngine:
         self.draft = Draft()
         self.ended: set[bytes] = set()
         self.on_change: Callable[[Change], object] = _ignore
+        self.on_close: Callable[[Rows], object] = _ignore
         self._receiver = Receiver(self)
         self.cutter = Cutter(self.cells, limits or Limits())
         self._closer = Closer(self)
         self._store: Store | None = None
         self._restored = False
+        self._unsent = False
         self._limits = limits or Limits()
         self._rewriting: Rewriting | None = None
 
@@ -119,6 +123,20 @@ class TableEngine:
         self.progress.origins[origin] = Origin(z)
         yield from self.send()
 
+    def expect(self, origins: Sequence[str]) -> Iterator[Write]:
+        """Write down all inputs of a re-keyed table: one that was not heard yet holds the watermark back.
+
+        Inputs that are not among them (of a stream that was renamed) are forgotten.
+
+        Args:
+            origins: `topic-partition` each.
+        """
+        known = self.progress.origins
+        expected = {origin: known.get(origin) or Origin(NEVER) for origin in origins}
+        if expected != known:
+            self.progress.origins = expected
+            yield from self.send()
+
     def resume(self) -> Iterator[Write]:
         """Send the events of the last write again (a write without records), then close what is owed."""
         if self._restored:
@@ -147,24 +165,43 @@ class TableEngine:
     # input
 
     def fold(self, batch: Batch) -> Iterator[Write]:
-        """Fold a batch of one origin, close what its watermark passes, judge, and write.
+        """Fold a batch of one origin, close what its watermark passes, judge, and write."""
+        return self.fold_all((batch,))
+
+    def fold_all(self, batches: Iterable[Batch]) -> Iterator[Write]:
+        """Fold batches, of any origins, one after the other; small ones share a write.
+
+        Args:
+            batches: each is asked for when the one before is folded.
+        """
+        for batch in batches:
+            yield from self._fold(batch)
+        if self._unsent:
+            yield from self.send()
+
+    def _fold(self, batch: Batch) -> Iterator[Write]:
+        """Fold a batch; what it changes last is left to the next write.
 
         A part of the batch that fits one write is folded as a whole before anything closes. That is the same as record
         by record: the first window of a row is decided by the running watermark up to that row, so that no row counts
         in a window that a row before it has closed.
         """
-        known = self.progress.origins.get(batch.origin) or Origin(batch.lo - 1)
+        known = self.progress.origins.get(batch.origin) or Origin(NEVER)
+        if known.z == NEVER:  # its first batch says where it begins
+            known = Origin(batch.lo - 1, known.watermark, known.idle)
         last = batch.hi - 1
         if last < known.z or (last == known.z and not batch.idle):
             self.stats.skipped += len(batch)
             return
         rows = self._receiver.receive(batch, known.z, known.watermark, self.progress.judged[0])
         self.draft.letters += rows.letters
-        while (stop := self.cutter.fitting(rows)) < len(rows):
-            part, rows = rows.split(stop)
-            self._take(part)
-            yield from self._heard(batch.origin, Origin(int(part.offset[-1]), part.watermark))
-        self._take(rows)
+        while (stop := self.cutter.fitting(rows, self.draft)) < len(rows):
+            if stop:
+                part, rows = rows.split(stop)
+                self._take(part, batch.origin)
+                yield from self._heard(batch.origin, Origin(int(part.offset[-1]), part.watermark))
+            yield from self.send()
+        self._take(rows, batch.origin)
         yield from self._heard(batch.origin, Origin(last, rows.watermark, batch.idle))
         self.cutter.reclaim()
 
@@ -192,9 +229,14 @@ class TableEngine:
             self._rewriting = None
         yield from self.send()
 
-    def _take(self, rows: Intake) -> None:
-        if len(rows):
-            self.cells.fold(rows.codes, rows.pane, rows.first, rows.inputs, rows.time, rows.offset)
+    def _take(self, rows: Intake, origin: str) -> None:
+        """Fold rows. Offsets of several origins are told apart, so that first and last do not hang on arrival."""
+        if not len(rows):
+            return
+        offset, origins = rows.offset, self.progress.origins
+        if len(origins) > 1:
+            offset = offset * len(origins) + sorted(origins).index(origin)
+        self.cells.fold(rows.codes, rows.pane, rows.first, rows.inputs, rows.time, offset)
 
     def _heard(self, name: str, origin: Origin) -> Iterator[Write]:
         """Note how far an origin has come, and do what follows from it."""
@@ -203,7 +245,7 @@ class TableEngine:
         least = min((each.watermark for each in progress.origins.values() if not each.idle), default=NEVER)
         progress.watermark = max(progress.watermark, least)
         yield from self._closer.settle()
-        yield from self.send()
+        self._unsent = True
 
     # output
 
@@ -226,7 +268,9 @@ class TableEngine:
 
     def send(self) -> Iterator[Write]:
         """Yield the write as it is filled, and begin the next one."""
-        yield self._write()
+        write = self._write()
+        self._unsent = False
+        yield write
         self._acknowledged()
 
     def _rest(self) -> Iterator[Write]:
@@ -250,8 +294,7 @@ class TableEngine:
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.writes += 1
         self.stats.records += len(records)
-        keys, values = zip(*records, strict=True)
-        self.stats.bytes += sum(map(len, keys)) + sum(map(len, filter(None, values)))
+        self.stats.bytes += sum([len(key) + len(value or b"") for key, value in records])
         self.stats.rows += len(rows)
         return Write(progress.n, records, [event for event, _ in draft.owed] + rows, draft.letters)
 
@@ -274,10 +317,14 @@ class TableEngine:
         """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""
         return self._closer.next_close()
 
+    def last_close(self) -> int | None:
+        """Return the watermark (ms) at which the last open window that has a row closes; None if there is none."""
+        return self._closer.last_close()
+
     def alerts(self) -> list[AlertView]:
         """Return the live alerts, by rule and key."""
         return self.judge.views()
 
 
-def _ignore(change: Change) -> None:
-    del change
+def _ignore(seen: Change | Rows) -> None:
+    del seen

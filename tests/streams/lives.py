@@ -137,15 +137,15 @@ class Partition:
         bodies = {at: json.loads(value) for at, value in once.items()}
         return {at: {name: body[name] for name in self.engine.plan.table.aggregates} for at, body in bodies.items()}
 
-    def alerts(self) -> list[tuple[str, str, int, int | None]]:
-        """Return (host, status, startsAt, endsAt) of the alert events, without repeats, which must be equal."""
+    def alerts(self, label: str = "host") -> list[tuple[str, str, int, int | None]]:
+        """Return (`label`, status, startsAt, endsAt) of the alert events, without repeats, which must be equal."""
         once: dict[bytes, bytes] = {}
         for event in self.sent:
             if event.topic.endswith("-alerts") and event.value:
                 assert once.setdefault(dict(event.headers)["id"], event.value) == event.value
         bodies = [json.loads(value) for value in once.values()]
         return [
-            (b["labels"].get("host", ""), b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"]))
+            (b["labels"].get(label, ""), b["status"], ms(b["startsAt"]), b["endsAt"] and ms(b["endsAt"]))
             for b in bodies
         ]
 
