@@ -8,8 +8,9 @@ placement, these are the fewest moves that balance a group, because any of its w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from streams.balance import Places, spread
 from streams.standby import standbys
@@ -48,11 +49,6 @@ class Group:
     state: frozenset[str] = frozenset()
     standby: int = 0
 
-    @property
-    def units(self) -> range:
-        """The partition numbers to be placed; a topic that has fewer is not part of the last."""
-        return range(max(self.topics.values(), default=0))
-
 
 @dataclass(frozen=True)
 class Assigned:
@@ -70,9 +66,9 @@ class Assigned:
 def assign(members: Iterable[Member], groups: Iterable[Group]) -> dict[str, Assigned]:
     """Place the units of all groups.
 
-    A unit goes to a member that subscribes to a topic of its group, and brings those topics that this member subscribes
-    to. Where versions of an app with different topics are mixed, the others wait until the unit is with a member that
-    knows them: apart from the rest of their group nothing could be done with them.
+    A unit goes to a member that subscribes to one of its topics, and brings those that this member subscribes to. Where
+    versions of an app with different topics are mixed, the others wait until the unit is with a member that knows them:
+    apart from the rest of their group nothing could be done with them.
 
     Args:
         members: all workers, in any order.
@@ -82,34 +78,53 @@ def assign(members: Iterable[Member], groups: Iterable[Group]) -> dict[str, Assi
         By member id; a member for which nothing is left gets an empty one.
     """
     everyone = sorted(members, key=lambda member: member.id)
-    ordered = sorted(groups, key=lambda group: sorted(group.topics))
+    blocks = [block for group in sorted(groups, key=lambda group: sorted(group.topics)) for block in _blocks(group)]
     total = dict.fromkeys((member.id for member in everyone), 0)
-    placed = [(group, _places(group, everyone, total)) for group in ordered]
-    for _, places in placed:
+    placed = [_places(block, everyone, total) for block in blocks]
+    for places in placed:
         places.fill()
-    for _, places in placed:
+    for places in placed:
         places.level()
-    spread([places for _, places in placed], total)
+    spread(placed, total)
     given = {member.id: Assigned() for member in everyone}
-    for group, places in placed:
-        _hand_out(group, places, {member.id: member for member in everyone}, given)
+    for block, places in zip(blocks, placed, strict=True):
+        _hand_out(block, places, {member.id: member for member in everyone}, given)
     return given
 
 
-def _places(group: Group, members: Iterable[Member], total: dict[str, int]) -> Places:
-    able = [member for member in members if not member.topics.isdisjoint(group.topics)]
-    active = _claims(group, [(member, member.active) for member in able])
-    warm = _claims(group, [(member, member.standby) for member in able])
+@dataclass(frozen=True)
+class _Block:
+    """Units of a group that have the same topics, so that a member that can take one can take all."""
+
+    topics: frozenset[str]
+    units: range
+    state: frozenset[str]
+    standby: int
+
+
+def _blocks(group: Group) -> list[_Block]:
+    """Return the blocks of a group: one, if all of its topics have the same number of partitions."""
+    found = []
+    for low, high in pairwise([0, *sorted(set(group.topics.values()) - {0})]):
+        topics = frozenset(topic for topic, count in group.topics.items() if count > low)
+        found.append(_Block(topics, range(low, high), group.state & topics, group.standby))
+    return found
+
+
+def _places(block: _Block, members: Iterable[Member], total: dict[str, int]) -> Places:
+    able = [member for member in members if not member.topics.isdisjoint(block.topics)]
+    active = _claims(block, [(member, member.active) for member in able])
+    warm = _claims(block, [(member, member.standby) for member in able])
     claimed = {unit: names[0] for unit, names in active.items()}
-    return Places([member.id for member in able], group.units, claimed, warm, total)
+    return Places([member.id for member in able], block.units, claimed, warm, total)
 
 
-def _claims(group: Group, held: Iterable[tuple[Member, Mapping[str, Collection[int]]]]) -> dict[int, list[str]]:
+def _claims(block: _Block, held: Iterable[tuple[Member, Mapping[str, Collection[int]]]]) -> dict[int, list[str]]:
     """Return unit -> members that claim it: the newest generation first, then who holds more of its topics."""
     strength: dict[int, dict[str, tuple[int, int]]] = {}
     for member, topics in held:
-        for topic in group.topics.keys() & topics.keys():
-            for unit in set(topics[topic]).intersection(group.units):
+        for topic in block.topics & topics.keys():
+            for unit in set(topics[topic]).intersection(block.units):
                 claims = strength.setdefault(unit, {})
                 claims[member.id] = member.generation, claims.get(member.id, (0, 0))[1] + 1
     return {
@@ -118,16 +133,11 @@ def _claims(group: Group, held: Iterable[tuple[Member, Mapping[str, Collection[i
     }
 
 
-def _hand_out(group: Group, places: Places, members: Mapping[str, Member], given: Mapping[str, Assigned]) -> None:
+def _hand_out(block: _Block, places: Places, members: Mapping[str, Member], given: Mapping[str, Assigned]) -> None:
     for unit, name in sorted(places.owners().items()):
-        for topic in _topics(group, unit, members[name]):
+        for topic in sorted(block.topics & members[name].topics):
             given[name].active.setdefault(topic, []).append(unit)
-    for unit, names in sorted(standbys(places, group.standby).items()):
+    for unit, names in sorted(standbys(places, block.standby).items()):
         for name in names:
-            for topic in _topics(group, unit, members[name]):
-                if topic in group.state:
-                    given[name].standby.setdefault(topic, []).append(unit)
-
-
-def _topics(group: Group, unit: int, member: Member) -> Iterator[str]:
-    return (topic for topic in sorted(group.topics) if unit < group.topics[topic] and topic in member.topics)
+            for topic in sorted(block.state & members[name].topics):
+                given[name].standby.setdefault(topic, []).append(unit)

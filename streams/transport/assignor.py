@@ -159,11 +159,12 @@ class Assignor(PartitionAssignor):
 
 
 def declared(plan: Plan) -> list[Tie]:
-    """Return what belongs together by a declaration: each stream's topic and the changelogs of its tables."""
+    """Return what belongs together by a declaration: each stream's topic, and what its tables have of their own."""
     found = []
     for stream in plan.streams.values():
         changelogs = frozenset(table.changelog for table in stream.tables)
-        found.append(Tie(changelogs | {stream.stream.topic}, changelogs))
+        between = frozenset(table.repartition for table in stream.tables if table.repartition)
+        found.append(Tie(changelogs | between | {stream.stream.topic}, changelogs))
     return found
 
 

@@ -37,3 +37,7 @@ class WriteFailed(TransportError):  # noqa: N818 - the name says what is the mat
 
 class ReadFailed(TransportError):  # noqa: N818 - the name says what is the matter
     """A fetched record batch is damaged, or the offsets asked for are no longer in the log."""
+
+
+class GroupFailed(TransportError):  # noqa: N818 - the name says what is the matter
+    """The worker is no longer, and will not again be, a member of its consumer group."""

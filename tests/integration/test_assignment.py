@@ -1,145 +1,32 @@
-"""Real `faust worker` processes join, leave and restart on Apache Kafka; the broker says what moves, and it is counted."""
+"""Real `faust worker` processes join, leave and restart on Apache Kafka; what moves is counted as the broker says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka import KafkaConsumer
+from kafka.errors import InconsistentGroupProtocolError
 
 from tests.brokers import KafkaCluster
-from tests.outside import create_topic, until
-from tests.workers import Worker
-
-SETTINGS = {
-    "STREAMS_KAFKA_SESSION_TIMEOUT_MS": "6000",
-    "STREAMS_KAFKA_REBALANCE_TIMEOUT_MS": "6000",
-    "STREAMS_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
-}
-TABLE = "{{from: {stream}, key: host, aggregates: {{n: count()}}}}"
+from tests.integration.crew import Crew, Seen, moved, share, together
+from tests.outside import until
 
 NUMBERS = count(1)
 """Tells the apps of the tests apart, which share a broker."""
 
-Owners = Mapping[tuple[str, int], str]
+
+def dynamic(name: str) -> dict[str, str]:
+    """Return no more settings: the worker leaves the group when it stops."""
+    del name
+    return {}
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A group at one time, as the broker describes it.
-
-    Args:
-        members: ids that the broker gave; a new process has a new one.
-        owners: (topic, partition) -> worker.
-        workers: all members, those without partitions too.
-        protocol: name of the assignment protocol.
-    """
-
-    members: frozenset[str]
-    owners: Owners
-    workers: frozenset[str]
-    protocol: str
-
-
-class Crew:
-    """One app on Apache Kafka and its workers.
-
-    Args:
-        bootstrap: address of the broker.
-        app: the app's id.
-        folder: for declarations, state and output.
-        streams: name -> partitions of its topic.
-    """
-
-    def __init__(self, bootstrap: str, app: str, folder: Path, streams: Mapping[str, int]) -> None:
-        """Create the input topics."""
-        self.bootstrap, self.app, self.folder, self.streams = bootstrap, app, folder, streams
-        self.workers: dict[str, Worker] = {}
-        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-        for name, partitions in streams.items():
-            create_topic(bootstrap, f"{app}.{name}", partitions)
-
-    def declaration(self, *more: str) -> Path:
-        """Write a declaration with a table of each stream, and further ones of the first."""
-        lines = [f"app: {self.app}", "streams:"]
-        lines += [f"  {name}: {{topic: {self.app}.{name}, codec: json, time: ts, key: host}}" for name in self.streams]
-        tables = {f"of_{name}": name for name in self.streams} | dict.fromkeys(more, next(iter(self.streams)))
-        lines += ["tables:", *(f"  {name}: {TABLE.format(stream=stream)}" for name, stream in tables.items())]
-        path = self.folder / f"{self.app}-{len(tables)}.yaml"
-        path.write_text("\n".join(lines) + "\n")
-        return path
-
-    def start(self, name: str, declaration: Path, **settings: str) -> Worker:
-        """Start a worker; one of the same name goes on where it ended."""
-        more = {**SETTINGS, "STREAMS_KAFKA_CLIENT_ID": name, **settings}
-        self.workers[name] = Worker(declaration, self.bootstrap, self.folder / name, **more).start()
-        return self.workers[name]
-
-    def settled(self, *names: str) -> Seen:
-        """Return the group when exactly these workers are in it, stable and ready."""
-        until(lambda: self._is(names), lambda: f"the group to be {names}\n{self.said()}", 60)
-        return self._seen(self._describe())
-
-    def said(self) -> str:
-        """Return the end of what each worker printed."""
-        return "\n".join(f"== {name}\n{worker.output[-3000:]}" for name, worker in self.workers.items())
-
-    def close(self) -> None:
-        """End everything."""
-        for worker in self.workers.values():
-            worker.kill()
-        self._admin.close()
-
-    def _is(self, names: tuple[str, ...]) -> bool:
-        if not all(self.workers[name].ready() for name in names):
-            return False
-        group = self._describe()
-        return group["group_state"] == "Stable" and sorted(map(_worker, group["members"])) == sorted(names)
-
-    def _describe(self) -> Any:
-        return self._admin.describe_groups([self.app])[self.app]
-
-    def _seen(self, group: Any) -> Seen:
-        owners = {}
-        for member in group["members"]:
-            for topic in member["member_assignment"]["assigned_partitions"]:
-                for partition in topic["partitions"]:
-                    assert (topic["topic"], partition) not in owners, "two owners of a partition"
-                    owners[topic["topic"], partition] = _worker(member)
-        ids = frozenset(member["member_id"] for member in group["members"])
-        workers = frozenset(_worker(member) for member in group["members"])
-        return Seen(ids, owners, workers, group["protocol_data"])
-
-
-def _worker(member: Any) -> str:
-    return str(member["client_id"])
-
-
-def moved(before: Seen, now: Seen) -> int:
-    """Return how many partitions of inputs have another worker than before."""
-    return sum(before.owners[at] != name for at, name in now.owners.items() if not at[0].endswith("-changelog"))
-
-
-def share(seen: Seen, worker: str) -> int:
-    """Return how many partitions of inputs a worker has."""
-    return sum(name == worker for at, name in seen.owners.items() if not at[0].endswith("-changelog"))
-
-
-def together(seen: Seen, crew: Crew, *more: str) -> bool:
-    """Return whether every changelog partition is known to be with its source's."""
-    first = next(iter(crew.streams))
-    pairs = [(f"{crew.app}.{name}", f"{crew.app}-of_{name}-changelog") for name in crew.streams]
-    pairs += [(f"{crew.app}.{first}", f"{crew.app}-{table}-changelog") for table in more]
-    counts = {f"{crew.app}.{name}": partitions for name, partitions in crew.streams.items()}
-    return all(
-        seen.owners.get((log, number)) == seen.owners[source, number]
-        for source, log in pairs
-        for number in range(counts[source])
-    )
+def static(name: str) -> dict[str, str]:
+    """Return settings by which the group waits for a worker that stops."""
+    return {"STREAMS_KAFKA_GROUP_INSTANCE_ID": name, "STREAMS_KAFKA_SESSION_TIMEOUT_MS": "45000"}
 
 
 @pytest.fixture
@@ -193,49 +80,84 @@ def test_idle_workers_stay_and_get_work(crew: Crew) -> None:
 @pytest.mark.kafka
 @pytest.mark.parametrize("crew", [{"requests": 6}], indirect=True)
 def test_a_rolling_restart_of_static_members_moves_nothing(crew: Crew) -> None:
-    """With `group.instance.id` each worker in turn ends and comes back, at another address even: nothing moves."""
-    declaration = crew.declaration()
-    static = {"STREAMS_KAFKA_SESSION_TIMEOUT_MS": "45000"}
+    """With `group.instance.id` each worker in turn ends and comes back: the group does not even rebalance."""
     for name in "abc":
-        crew.start(name, declaration, STREAMS_KAFKA_GROUP_INSTANCE_ID=name, **static)
+        crew.start(name, crew.declaration(), **static(name))
     seen = before = crew.settled("a", "b", "c")
-    for name in "abc":
+    for name, others in (("a", "bc"), ("b", "ac"), ("c", "ab")):
+        rebalances = [crew.rebalances(other) for other in others]
         assert crew.workers[name].stop() == 0
-        crew.start(name, declaration, STREAMS_KAFKA_GROUP_INSTANCE_ID=name, **static)
-        crew.workers[name].wait_ready()
+        crew.workers[name].start().wait_ready()
         now = crew.settled("a", "b", "c")
         assert now.members != seen.members, "the restarted process is another member"
         assert now.owners == before.owners
+        assert [crew.rebalances(other) for other in others] == rebalances
         seen = now
-    for name in "abc":
-        peers = {peer["worker"] for peer in crew.workers[name].get("/api/v1/status")["data"]["workers"]}
-        assert peers == {worker.url for worker in crew.workers.values()}
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
 @pytest.mark.parametrize("crew", [{"requests": 6}], indirect=True)
-def test_a_rolling_upgrade_keeps_tables_with_their_source(crew: Crew, static: bool) -> None:  # noqa: FBT001 - pytest's
-    """Two versions share the group: the new table's partitions are where its source is, or wait; in the end all are."""
-    old, new = crew.declaration(), crew.declaration("added")
-    more = {"STREAMS_KAFKA_SESSION_TIMEOUT_MS": "45000"} if static else {}
-    ids = {name: {"STREAMS_KAFKA_GROUP_INSTANCE_ID": name} if static else {} for name in "ab"}
+def test_a_static_member_at_another_address_is_found_and_moves_nothing(crew: Crew) -> None:
+    """The group hands out the old assignment with the old address; then it learns the new one, and nothing moves."""
     for name in "ab":
-        crew.start(name, old, **more, **ids[name])
+        crew.start(name, crew.declaration(), **static(name))
+    before = crew.settled("a", "b")
+    for name in "ab":
+        address = crew.workers[name].url
+        assert crew.workers[name].stop() == 0
+        assert crew.start(name, crew.declaration(), **static(name)).wait_ready().url != address
+        urls = {worker.url for worker in crew.workers.values()}
+        until(lambda urls=urls: crew.known("a") == crew.known("b") == urls, f"all to know {urls}", 30)
+        assert crew.settled("a", "b").owners == before.owners
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("crew", [{"requests": 2}], indirect=True)
+def test_a_group_is_never_mixed_with_another_protocol(crew: Crew) -> None:
+    """In a group of another client a worker says what is wrong, and joins when that is gone; then nobody else can."""
+    topic = f"{crew.app}.requests"
+    stranger = KafkaConsumer(topic, bootstrap_servers=crew.bootstrap, group_id=crew.app)
+    until(lambda: (stranger.poll(200), stranger.assignment())[1], "the other client to have the group")
+    worker = crew.start("a", crew.declaration())
+    until(lambda: "use another assignment protocol" in worker.output, lambda: f"a message\n{crew.said()}")
+    stranger.poll(200)
+    stranger.close()
+    assert share(crew.settled("a"), "a") == 2
+    stranger = KafkaConsumer(topic, bootstrap_servers=crew.bootstrap, group_id=crew.app)
+    with pytest.raises(InconsistentGroupProtocolError):
+        until(lambda: (stranger.poll(200), stranger.assignment())[1], "the other client to be refused", 20)
+    stranger.close()
+    assert share(crew.settled("a"), "a") == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("settings", [dynamic, static], ids=["dynamic", "static"])
+@pytest.mark.parametrize("crew", [{"requests": 6}], indirect=True)
+def test_a_rolling_upgrade_keeps_tables_with_their_source(
+    crew: Crew, settings: Callable[[str], dict[str, str]]
+) -> None:
+    """Two versions share the group: the new table's partitions are where their source is, or wait; then all are."""
+    old, new = crew.declaration(), crew.declaration("added")
+    for name in "ab":
+        crew.start(name, old, **settings(name))
     before = crew.settled("a", "b")
     crew.workers["a"].stop()
-    crew.start("a", new, **more, **ids["a"]).wait_ready()
+    crew.start("a", new, **settings("a")).wait_ready()
     until(lambda: _added(crew.settled("a", "b")), lambda: f"the new table to be placed\n{crew.said()}", 30)
     half = crew.settled("a", "b")
     assert together(half, crew)
     assert _added(half) == {
-        number for (topic, number), name in half.owners.items() if topic.endswith("requests") and name == "a"
+        number for (topic, number), name in half.owners.items() if (topic, name) == (source(crew), "a")
     }
     crew.workers["b"].stop()
-    crew.start("b", new, **more, **ids["b"]).wait_ready()
+    crew.start("b", new, **settings("b")).wait_ready()
     until(lambda: together(crew.settled("a", "b"), crew, "added"), lambda: f"all to be placed\n{crew.said()}", 30)
-    if static:
-        assert moved(before, crew.settled("a", "b")) == 0
+    assert moved(before, crew.settled("a", "b")) == 0 or settings is not static
+
+
+def source(crew: Crew) -> str:
+    """Return the topic of the first stream."""
+    return f"{crew.app}.{next(iter(crew.streams))}"
 
 
 def _added(seen: Seen) -> set[int]:
