@@ -1,4 +1,4 @@
-"""Laws of the assignment: complete, disjoint, copartitioned, balanced, sticky, deterministic; also with mixed topics."""
+"""Laws of the assignment: complete, disjoint, copartitioned, balanced, sticky, deterministic; also for mixed topics."""
 
 from __future__ import annotations
 
