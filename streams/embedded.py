@@ -54,6 +54,11 @@ class EmbeddedBroker:
         """The process id; None where it does not run."""
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> Self:
         """Start it and wait until it answers.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import tempfile
 import time
@@ -26,6 +27,8 @@ from streams.transport.errors import TransportError
 PARTITIONS = 4
 DEADLINE = 90.0
 """Seconds after which the demo gives up waiting for the result."""
+GOODBYE = 5.0
+"""Seconds that closing a connection may take."""
 SILENCE = 1.0
 """Seconds after which progress is shown though nothing changed."""
 RULE = "ManyRefusedRequests"
@@ -72,8 +75,15 @@ class Demo:
             await self.sources.start()
             await self._shown(once=once)
         finally:
-            await self.sources.stop()
-            await self.alerts.stop()
+            await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        """Close our own connections; a broker that is gone must not keep us."""
+        closing = [asyncio.create_task(each.stop()) for each in (self.sources, self.alerts)]
+        _, slow = await asyncio.wait(closing, timeout=GOODBYE)
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _shown(self, *, once: bool) -> None:
         async with aiohttp.ClientSession() as session:
@@ -121,6 +131,8 @@ class Demo:
             await asyncio.sleep(0.4)
 
     def _alive(self) -> None:
+        if not self.broker.running:
+            raise DemoFailed("the embedded broker ended")
         ended = self.workers.ended()
         if ended is not None:
             number, code = ended
@@ -195,6 +207,8 @@ def demo(show: Callable[[str], None], *, once: bool, rate: int) -> str:
         rate: lines of the log per second.
     """
     interrupted = False
+    for chatter in ("aiokafka", "asyncio"):  # what they would say of a broker that is gone, the demo says in a line
+        logging.getLogger(chatter).setLevel(logging.CRITICAL)
     with (
         _interruptible(),
         tempfile.TemporaryDirectory(prefix="ops-streams-demo-", ignore_cleanup_errors=True) as folder,

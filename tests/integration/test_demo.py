@@ -137,15 +137,18 @@ def test_sigterm_in_the_middle_leaves_nothing_behind(start: Callable[..., Demo])
     assert_nothing_is_left(demo, children)
 
 
-def test_a_worker_that_dies_ends_the_demo(start: Callable[..., Demo]) -> None:
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [("streams.worker", r"worker [12] was killed by signal 9"), ("broker", "the embedded broker ended")],
+)
+def test_a_process_that_dies_ends_the_demo(start: Callable[..., Demo], program: str, reason: str) -> None:
     """The exit code is 1, the reason is told, and the others are ended."""
     demo = start("--rate", "100")
     demo.until("replayed")
     children = demo.children()
-    worker = next(each for each in children if "6067" in each.cmdline() or "streams.worker" in each.cmdline())
-    worker.send_signal(signal.SIGKILL)
+    next(each for each in children if program in each.cmdline()).send_signal(signal.SIGKILL)
     assert demo.wait() == 1
-    assert re.search(r"worker [12] was killed by signal 9", demo.text)
+    assert re.search(reason, demo.text)
     assert "Traceback" not in demo.text
     assert_nothing_is_left(demo, children)
 
