@@ -89,10 +89,10 @@ def _without_ends(lines: list[bytes]) -> list[bytes]:
 def _csv(file: BinaryIO, plan: StreamPlan, path: Path) -> Iterator[list[bytes]]:
     if plan.stream.codec != "json":
         raise Unreadable(f"{path}: rows of a CSV file are read as JSON; stream {plan.name} has codec {plan.codec.name}")
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    try:
-        rows = Rows(text, plan)
-        while values := rows.take(ROWS):
-            yield values
-    except ValueError as error:
-        raise Unreadable(f"{path}: {error}") from error
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        try:
+            rows = Rows(text, plan)
+            while values := rows.take(ROWS):
+                yield values
+        except ValueError as error:
+            raise Unreadable(f"{path}: {error}") from error

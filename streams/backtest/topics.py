@@ -66,7 +66,8 @@ class Topics:
             plan.stream.topic for plan in replay.plan.streams.values() if plan.codec.compile(plan.fields).wants_keys
         }
         replay.only(topics)
-        asyncio.run(self._connected(read, keys))
+        if any(each.hi > each.lo for each in stretches):
+            asyncio.run(self._connected(read, keys))
 
     async def _connected(self, use: Callable[[HistoryReader], Any], keys: Collection[str]) -> Any:
         reader = HistoryReader(self.settings, keys)

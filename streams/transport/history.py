@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -88,15 +89,36 @@ class HistoryReader:
             raise Unreachable(f"{', '.join(topics)} at {self._address} cannot be asked for: {error!r}") from error
 
     async def _of_topic(self, topic: str, from_: int | None, to: int | None) -> list[Stretch]:
-        await self._consumer._client.fetch_all_metadata()
-        numbers = self._consumer.partitions_for_topic(topic)
+        numbers = (await self._consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
         if not numbers:
             raise TopicMissing(f"there is no topic {topic!r} at {self._address}")
         tps = [TopicPartition(topic, number) for number in sorted(numbers)]
-        begins, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        begins = await self._consumer.beginning_offsets(tps)
+        ends = await self._ends(begins)
         starts = begins if from_ is None else await self._at(tps, from_, ends)
         stops = ends if to is None else await self._at(tps, to, ends)
         return [Stretch(topic, tp.partition, starts[tp], max(stops[tp], starts[tp])) for tp in tps]
+
+    async def _ends(self, begins: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Return the ends of partitions, from fetch answers, which all brokers give correctly."""
+        self._consumer.assign(list(begins))
+        for tp, offset in begins.items():
+            self._consumer.seek(tp, offset)
+        ends: dict[TopicPartition, int] = {}
+        deadline = time.monotonic() + STALL_SECONDS
+        while len(ends) < len(begins):
+            if time.monotonic() > deadline:
+                raise Unreachable(f"{next(iter(begins)).topic} at {self._address} does not answer: where does it end?")
+            await asyncio.sleep(0.01)
+            ends |= {tp: end for tp in begins if (end := self._end(tp)) is not None}
+        return ends
+
+    def _end(self, tp: TopicPartition) -> int | None:
+        """Return the offset up to which a partition can be read; None before it was answered."""
+        highwater, stable = self._consumer.highwater(tp), self._consumer.last_stable_offset(tp)
+        if highwater is None:
+            return None
+        return int(min(highwater, stable) if stable is not None and stable >= 0 else highwater)
 
     async def _at(self, tps: list[TopicPartition], ms: int, ends: Mapping[Any, int]) -> dict[TopicPartition, int]:
         found = await self._consumer.offsets_for_times(dict.fromkeys(tps, ms))
