@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 EX_CONFIG = 78
 """Exit code of a bad declaration or a bad setting (sysexits.h)."""
 
-FLAG_DIRECTORY = "F_DATADIR"
-"""Where Faust's command line leaves `--datadir`, which wins over every other variable."""
-
 
 class Boot(BootStrategy):
     """Starts the views first, so that health can be asked while the broker is waited for."""
@@ -233,11 +230,8 @@ def _faust_options(app: str, kafka: KafkaSettings, worker: WorkerSettings) -> di
 
 
 def _settings_or_exit(app: str, kafka: Mapping[str, str]) -> tuple[KafkaSettings, WorkerSettings]:
-    environ = dict(os.environ)
-    if directory := environ.get(FLAG_DIRECTORY):
-        environ["STREAMS_DATA_DIR"] = directory
     try:
-        return read_settings(app, kafka, environ)
+        return read_settings(app, kafka, os.environ)
     except SettingsError as error:
         _exit(str(error))
         raise

@@ -104,6 +104,26 @@ class Worker:
         assert self._process is not None, "it was not started"
         return self._process.wait(seconds)
 
+    def why(self) -> str:
+        """Return what it says that it waits for; empty if it is ready or does not answer."""
+        try:
+            self.text("/-/ready")
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+        except OSError:
+            return ""
+        return ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self, seconds: float = 30.0) -> int:
         """End it in order (SIGTERM) and return its exit code."""
         if self._process is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import faust
+from faust.types._env import DATADIR
 
 if TYPE_CHECKING:
     from streams.app import App
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EX_FAILED = 1
 """Exit code of a worker that cannot have its directory or its port."""
+FLAG_DIRECTORY = "F_DATADIR"
+"""Where Faust's command line leaves `--datadir`, after it has imported the app; without the flag it is `DATADIR`."""
 LOCK = "worker.lock"
 """File in the data directory that its worker holds locked."""
 
@@ -32,6 +35,12 @@ class Worker(faust.Worker):
 
     app: App
     _lock: IO[str] | None = None
+
+    def __init__(self, app: App, *args: Any, **options: Any) -> None:
+        directory = os.environ.get(FLAG_DIRECTORY)
+        if directory and directory != str(DATADIR):
+            app.conf.datadir = Path(directory)
+        super().__init__(app, *args, **options)
 
     def execute_from_commandline(self) -> NoReturn:
         """Check, then run until stopped."""

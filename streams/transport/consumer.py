@@ -35,7 +35,9 @@ RETRY = 1.0
 """Seconds after a fetch that failed."""
 FLOW_INTERVAL = 0.02
 """Seconds between looks at whether a rebalance is over."""
-COMMIT_TIMEOUT = 5.0
+LEAVE_TIMEOUT = 3.0
+"""Seconds that leaving the group may take."""
+COMMIT_TIMEOUT = 3.0
 """Seconds that a commit may take; a broker that is away must hold up neither a rebalance nor the end of the worker."""
 
 
@@ -63,6 +65,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def join_again(self) -> None:
         """Ask the group for a new assignment; call it in this thread."""
         self._ensure_consumer()._coordinator.request_rejoin()
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; a broker that is away must not keep the worker from ending.
+
+        aiokafka's own tasks, cancelled while they wait for a broker, throw that cancellation back at us.
+        """
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), LEAVE_TIMEOUT)
+        except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+            logger.warning("the group was not left in order, it will notice by the session timeout: %r", error)
 
     def nudge(self) -> None:
         """Say from the main thread that other partitions are wanted now."""
