@@ -7,6 +7,7 @@ It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from streams.closing import Closer
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from streams.rules.rule import Change
     from tables.store import Store
 
+_KEY, _VALUE = itemgetter(0), itemgetter(1)
 TOMBSTONES = 500
 """Tombstones that are asked for at once; a write takes more until it is full."""
 
@@ -294,7 +296,7 @@ class TableEngine:
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.writes += 1
         self.stats.records += len(records)
-        self.stats.bytes += sum([len(key) + len(value or b"") for key, value in records])
+        self.stats.bytes += sum(map(len, map(_KEY, records))) + sum(map(len, filter(None, map(_VALUE, records))))
         self.stats.rows += len(rows)
         return Write(progress.n, records, [event for event, _ in draft.owed] + rows, draft.letters)
 

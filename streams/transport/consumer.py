@@ -91,6 +91,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     async def _take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
         fetcher = self._ensure_consumer()._fetcher
+        fetch.widen(fetcher)
         deadline = time.monotonic() + TAKE_TIMEOUT
         with fetcher._subscriptions.fetch_context():
             while True:
@@ -132,7 +133,7 @@ class BatchConsumer(driver.Consumer):
 
     fetch_settings: ClassVar[dict[str, int]] = {"fetch_max_wait_ms": 500, "fetch_max_bytes": 64 << 20}
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
-    max_take_bytes = 4 << 20
+    max_take_bytes = 8 << 20
     app: Any
     _thread: BatchThread
 
