@@ -11,6 +11,7 @@ from streams.reasons import REASONS
 from tables.durations import render
 
 if TYPE_CHECKING:
+    from streams.codecs.base import Codec
     from streams.ruletests.spec import Expect, ExpectedRow, Feed, RuleTest
     from streams.spec import Declaration
     from tables.spec import Table
@@ -49,6 +50,8 @@ class _Checker:
         codec = registry().get(stream.codec) if stream else None
         if codec is not None and codec.fields is not None:
             yield from self._fields(feed, codec.fields, path)
+        if codec is not None:
+            yield from _writable(codec, feed, path)
 
     def _fields(self, feed: Feed, fields: Collection[str], path: Path) -> Iterator[Finding]:
         """Yield the fields that the stream's format does not have."""
@@ -91,6 +94,18 @@ class _Checker:
             before = render(max(start - start % every - self._test.start, 0))
             message = f"no window of table {row.table} starts here; one does each {render(every)}, such as at {before}"
             yield Finding((*path, "window"), message)
+
+
+def _writable(codec: Codec, feed: Feed, path: Path) -> Iterator[Finding]:
+    """Yield that a codec cannot write a record, which a stranger could not have written either."""
+    _, value = next(feed.values(), (0, None))
+    if not isinstance(value, Mapping):
+        return
+    try:
+        codec.encode(value)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        message = f"codec {codec.name} cannot write such a record ({error!r}); give its fields, or the record as text"
+        yield Finding((*path, "value"), message)
 
 
 def _known(name: str, known: Iterable[str], what: str, path: Path) -> Iterator[Finding]:

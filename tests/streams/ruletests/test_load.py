@@ -83,6 +83,8 @@ def test_mistakes_beside_a_declaration(tmp_path: Path) -> None:
         ("{name: x, expect: [], input: [{stream: s, value: [1]}]}", "54: `value` must be a mapping of fields, or text"),
         ("{name: x, expect: [], input: [{stream: s, partition: 1}]}", "58: the test has partitions 0 to 0"),
         ("{name: x, expect: [], input: [{stream: logs, value: {clent: 1}}]}", "65: there is no field of stream logs"),
+        ("{name: x, expect: [], input: [{stream: free, value: {key: a}}]}", "57: codec raw cannot write such a record"),
+        ("{name: x, expect: [], input: [{stream: logs, value: {time: [1]}}]}", "57: codec nginx cannot write such"),
         ("{name: x, expect: [], start: yesterday}", "34: `start` must be a time such as"),
         ("{name: x, expect: [{at: soon}]}", "29: `at` must be a duration since the start of the test"),
         ("{name: x, expect: [{at: 2000-01-01T00:00:00Z}]}", "29: this is before the start of the test"),
