@@ -80,7 +80,9 @@ def loader(columns: Mapping[str, Column], uses: Mapping[str, str], n: int) -> Lo
 
 def spread(column: Column, n: int) -> Column:
     """Return the column with n rows, its own filler where it is null, and no null mask where nothing is."""
-    if len(column) != n:
+    if n == 0:  # a mask that is the same for all rows is one row long, also beside no rows
+        column = column.take(slice(0, 0))
+    elif len(column) != n:
         column = column.take(np.zeros(n, np.intp))
     null = column.null
     if null is None or not null.any():
