@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tables.records import CLAIM, Record
+from tables.records import CLAIM, PROGRESS, Record
 
 if TYPE_CHECKING:
     from tables.store import Store
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SLICE = 20_000
 """Records written to the store at once: RocksDB holds the interpreter lock for as long (about 20 ms)."""
+
+
+class OtherLog(Exception):  # noqa: N818 - the name says what is the matter
+    """The log is not the one from which a store was made: its topic was deleted and made anew."""
 
 
 class OffsetsGone(Exception):  # noqa: N818 - the name says what is the matter
@@ -36,11 +40,13 @@ class Chunk:
         keys: record keys; None keys are not ours and are passed over.
         values: record values; None is a tombstone.
         hi: the offset after the chunk. Holes lie in it too.
+        lo: the offset of its first record; None if there is none.
     """
 
     keys: list[bytes | None]
     values: list[bytes | None]
     hi: int
+    lo: int | None = None
 
 
 Read = Callable[[int | None, int], AsyncIterator[Chunk]]
@@ -117,6 +123,10 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
         rebuilt = f"the log no longer reaches back to it: {error}"
         _throw_away(store, name, rebuilt)
         await work.run(read)
+    except OtherLog as error:
+        rebuilt = str(error)
+        _throw_away(store, name, rebuilt)
+        await work.run(read)
     return work.result(rebuilt)
 
 
@@ -154,12 +164,33 @@ class _Restore:
         """Read from the store's offset to the claim, and write the store."""
         self._start = self._store.offset()
         first = self._start
-        async for chunk in read(self._start, self._claim + 1):
+        proof = self._proof()
+        async for chunk in read(self._start - 1 if proof and self._start else self._start, self._claim + 1):
+            if proof:
+                self._confirm(chunk, proof)
+                proof = {}
             first = chunk.hi if first is None else first
             self._records += len(chunk.keys)
             self._size += sum([len(key or b"") for key in chunk.keys]) + sum([len(v or b"") for v in chunk.values])
             await self._write(chunk)
             self._tell(chunk.hi, first)
+
+    def _proof(self) -> dict[bytes, bytes]:
+        """Return what the record before the store's offset can be: the owner's last progress, or its claim."""
+        if not self._start:
+            return {}
+        values = zip((PROGRESS, CLAIM), self._store.get_many([PROGRESS, CLAIM]), strict=True)
+        return {key: value for key, value in values if value is not None}
+
+    def _confirm(self, chunk: Chunk, proof: dict[bytes, bytes]) -> None:
+        """See that the log has the store's last record where it was; no two owners write equal ones."""
+        at = (self._start or 0) - 1
+        if chunk.lo != at or chunk.keys[0] is None or proof.get(chunk.keys[0]) != chunk.values[0]:
+            raise OtherLog(
+                f"the changelog does not have its last record at offset {at}: the topic was made anew, or was "
+                f"compacted since"
+            )
+        del chunk.keys[0], chunk.values[0]
 
     async def _write(self, chunk: Chunk) -> None:
         own = None

@@ -195,6 +195,7 @@ class InputPartition:
         self.reason = self.reason or "restoring"
         for table in self.tables:
             table.note = self._note
+        await self.runtime.check_partitions(self.plan)
         consumer = self.runtime.consumer
         committed = await consumer.committed(self.tp)
         restored = await gathered([table.open() for table in self.tables])
@@ -278,7 +279,7 @@ class InputPartition:
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
         await gathered([self._drive(table, table.engine.fold(batch)) for table in self.tables])
-        await gathered([table.renew() for table in self.tables])
+        await self._upkeep()
         self.position = records.hi
         self._release(records.hi)
         self._heard = time.monotonic()
@@ -294,7 +295,7 @@ class InputPartition:
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
         idle = self.plan.stream.idle
-        await gathered([table.renew() for table in self.tables])
+        await self._upkeep()
         if idle is None or not self.silent():
             return
         silence = int((time.monotonic() - self._heard) * 1000)
@@ -305,6 +306,12 @@ class InputPartition:
             watermark = table.silent_watermark(self._heard) + silence
             if closing is not None and closing <= watermark:
                 await self._drive(table, table.engine.tick(watermark))
+
+    async def _upkeep(self) -> None:
+        """Do what time asks for: claims and old records are renewed, and the input must be cut as it was."""
+        await self.runtime.check_partitions(self.plan)
+        await gathered([table.renew() for table in self.tables])
+        await gathered([self._drive(table, table.rewriting()) for table in self.tables])
 
     def silent(self) -> bool:
         """Return whether the input was read to its end and a fetch answered lately that there is nothing new."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from mode import Service
 
+from streams.runtime.generations import generation
 from streams.transport import topics
 from streams.transport.client import Client
 from streams.transport.errors import TopicMissing, TransportError
 
 if TYPE_CHECKING:
-    from streams.plan import Plan
+    from streams.plan import Plan, TablePlan
     from streams.runtime.runtime import Runtime
     from streams.settings import KafkaSettings
 
@@ -68,16 +69,24 @@ class Preflight(Service):
         self.runtime.counts = counts
         for stream in self.runtime.plan.streams.values():
             for table in stream.tables:
-                config = dict(table.changelog_config)
-                await topics.ensure(
-                    client,
-                    table.changelog,
-                    counts[stream.name],
-                    self._with_copies(config),
-                    self.settings.replication_factor,
-                )
+                await self._changelog(client, table, counts[stream.name])
         for topic in outputs(self.runtime.plan):
             await self._output(client, topic, self.settings.partitions or max(counts.values(), default=1))
+
+    async def _changelog(self, client: Client, table: TablePlan, count: int) -> None:
+        """Choose the table's changelog and create it; the plain one must exist, Faust assigns partitions by it."""
+        chosen = await generation(client, table)
+        for topic in {table.changelog: None, chosen: None}:
+            config = self._with_copies(dict(table.changelog_config))
+            await topics.ensure(client, topic, count, config, self.settings.replication_factor)
+        if chosen != table.changelog:
+            log.warning(
+                "table %s: %s holds state of another declaration of it; this one's is in %s",
+                table.name,
+                table.changelog,
+                chosen,
+            )
+        self.runtime.changelogs[table.name] = chosen
 
     def _with_copies(self, config: dict[str, str]) -> dict[str, str]:
         if self.settings.min_insync_replicas is not None:

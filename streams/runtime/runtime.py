@@ -17,13 +17,14 @@ from streams.runtime.stats import WorkerStats
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
 from streams.transport.client import Client
+from streams.transport.errors import PartitionMismatch
 from streams.transport.events import EventProducer
 from streams.transport.produce import FencedWriter
-from streams.transport.topics import delete_retention_seconds
+from streams.transport.topics import delete_retention_seconds, retention_seconds
 
 if TYPE_CHECKING:
     from streams.effects import Event
-    from streams.plan import Plan, TablePlan
+    from streams.plan import Plan, StreamPlan, TablePlan
     from streams.settings import KafkaSettings
     from streams.transport.consumer import BatchConsumer
 
@@ -69,6 +70,7 @@ class Runtime:
         self.partitions: dict[TP, InputPartition] = {}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
         self.counts: dict[str, int] = {}
+        self.changelogs: dict[str, str] = {}
         self.waiting_for = "the broker"
         self.rebalanced = False
         self._client: Client | None = None
@@ -108,7 +110,7 @@ class Runtime:
         worker = str(self.app.conf.canonical_url)
         packed = self.settings.compression_type
         return FencedWriter(
-            self._client, table.changelog, partition, transactional_id=name, worker=worker, compression=packed
+            self._client, self.changelog(table), partition, transactional_id=name, worker=worker, compression=packed
         )
 
     async def send(self, events: list[Event]) -> None:
@@ -121,6 +123,34 @@ class Runtime:
         """Return the bounds of one write to this changelog."""
         default = Limits()
         return Limits(default.records, min(default.size, writer.limit * 3 // 4))
+
+    def changelog(self, table: TablePlan) -> str:
+        """Return the changelog topic of a table: the generation that its declaration goes on with."""
+        return self.changelogs.get(table.name, table.changelog)
+
+    async def retention(self, changelog: str) -> float | None:
+        """Return after how many seconds the broker deletes what was written to a changelog; None for never."""
+        if self._client is None:
+            raise RuntimeError("the runtime was not started")
+        return await retention_seconds(self._client, changelog)
+
+    async def check_partitions(self, stream: StreamPlan) -> None:
+        """See that a stream's topic has the partitions that it had at the start: keys lie where they lay.
+
+        Raises:
+            PartitionMismatch: it has others.
+        """
+        before = self.counts.get(stream.name)
+        if self._client is None or before is None:
+            return
+        topic = stream.stream.topic
+        now = await self._client.partition_count(topic)
+        if now != before:
+            raise PartitionMismatch(
+                f"topic {topic!r} had {before} partitions and has {now}: its keys are now in other partitions than "
+                f"their state. Nothing is counted until that is settled: use a new topic, or start over with "
+                f"`streams reset`"
+            )
 
     async def max_age(self, changelog: str) -> float:
         """Return how old, in seconds, a local store may be: an older one may have missed tombstones."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ import msgspec
 
 from streams.table_engine import TableEngine
 from streams.transport.changelog import ChangelogReader, take_over
-from streams.transport.errors import WriteFailed
+from streams.transport.errors import StateLost, WriteFailed
 from streams.transport.produce import FencedWriter
 from tables.query import Reader
 from tables.records import CLAIM, Record
-from tables.recovery import RestoreProgress
+from tables.recovery import RestoreProgress, RestoreResult
 from tables.rocks import RocksStore, open_or_rebuild
 from tables.store import StoreCorrupt, StoreError
 
@@ -53,6 +54,8 @@ class TablePartition:
         self._intact = False
         self._damaged = False
         self._silence: tuple[float, int] | None = None
+        self._retention: float | None = None
+        self._earliest = 0
 
     @property
     def path(self) -> Path:
@@ -80,6 +83,7 @@ class TablePartition:
     def _claimed(self, writer: FencedWriter) -> None:
         """Note that nobody wrote between our last write and our claim."""
         self._next = (self._next or 0) + 1
+        _own(self.engine, writer)
         self._store.write([Record(CLAIM, msgspec.json.encode(writer.claimed))], self._next)
 
     async def _load(self, writer: FencedWriter) -> None:
@@ -87,8 +91,10 @@ class TablePartition:
         if self.store is None:
             self.store = await asyncio.to_thread(self._open_store)
         store = self._store
-        max_age = await self.runtime.max_age(self.plan.changelog)
-        async with ChangelogReader(self.runtime.kafka, self.plan.changelog, self.partition) as reader:
+        changelog = self.runtime.changelog(self.plan)
+        self._retention = await self.runtime.retention(changelog)
+        max_age = await self.runtime.max_age(changelog)
+        async with ChangelogReader(self.runtime.kafka, changelog, self.partition) as reader:
             self.restoring = RestoreProgress(0, 0, None)
             result = await take_over(
                 writer, reader, store, max_age=max_age, progress=self._progress, waiting=self.note,
@@ -99,8 +105,34 @@ class TablePartition:
         engine.stats = self.runtime.table_stats[self.plan.name]
         for _ in engine.loading(store):
             await asyncio.sleep(0)
-        self.engine, self.reader = engine, Reader(self.plan.table, store)
-        self._next, self._intact = store.offset(), True
+        self._next = store.offset()
+        self._earliest = reader.earliest if writer.fenced else 0
+        self._check_whole(engine, result, store)
+        _own(engine, writer)
+        self.engine, self.reader = engine, Reader(self.plan.table, store, engine.shapes)
+        self._intact = True
+
+    def _check_whole(self, engine: TableEngine, result: RestoreResult, store: RocksStore) -> None:
+        """See that the changelog had everything; a store that was intact writes again what the log has lost."""
+        progress, name = engine.progress, f"changelog {self.runtime.changelog(self.plan)}-{self.partition}"
+        if not progress.n:
+            progress.floor = (self._next or 1) - 1
+        if progress.floor >= self._earliest:
+            return
+        if result.start is None or result.rebuilt:
+            store.clear()
+            raise StateLost(
+                f"{name} begins at offset {self._earliest}, and its state needs all from {progress.floor} on. "
+                f"Records were deleted by hand, or its retention is too short. Bring the topic back from a copy, or "
+                f"start over with `streams reset`"
+            )
+        log.warning(
+            "%s begins at offset %d, and what was written from %d on is needed: the local store has it, and writes it "
+            "again",
+            name,
+            self._earliest,
+            progress.floor,
+        )
 
     def _open_store(self) -> RocksStore:
         """Open the local store; damaged files are put aside, and what they held comes back from the changelog."""
@@ -147,6 +179,18 @@ class TablePartition:
             raise WriteFailed(f"{writer.topic}-{writer.partition}: another owner wrote at offset {self._next}")
         self._claimed(writer)
 
+    def rewriting(self) -> Iterator[Write]:
+        """Return a part of what lives, to be written again, if that is due: before the broker's retention deletes it.
+
+        A changelog that lost its beginning gets it back in the same way, from the local store.
+        """
+        now, progress = time.time(), self.engine.progress
+        kept = self._retention
+        old = kept is not None and now - progress.rewritten / 1000 > kept / 2
+        if not self._intact or not (old or progress.floor < self._earliest):
+            return iter(())
+        return self.engine.rewrite(int(now * 1000), self._next or 0)
+
     def silent_watermark(self, since: float) -> int:
         """Return the watermark at the beginning of the silence that began at monotonic second `since`."""
         if self._silence is None or self._silence[0] != since:
@@ -175,3 +219,9 @@ class TablePartition:
         store, self.store = self.store, None
         if store is not None:
             store.close()
+
+
+def _own(engine: TableEngine, writer: FencedWriter) -> None:
+    """Let progress say under which claim it is written: no log holds the progress of another like it."""
+    if writer.claimed is not None:
+        engine.progress.owner = f"{writer.claimed.time}.{writer.claimed.epoch}"

@@ -48,6 +48,8 @@ class ChangelogReader:
         self._settings = connection(settings)
         self._tp = TopicPartition(topic, partition)
         self._consumer: AIOKafkaConsumer | None = None
+        self.earliest = 0
+        """The first offset that the log has, as it was when reading began."""
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -93,7 +95,7 @@ class ChangelogReader:
         moved = time.monotonic()
         while position < until:
             await fetch.wait(consumer._fetcher, 1.0, [self._tp])
-            chunk = self._chunk(consumer._fetcher, until)
+            chunk = self._chunk(consumer._fetcher, position, until)
             if chunk is None:
                 self._stalled(position, until, time.monotonic() - moved)
             else:
@@ -105,18 +107,19 @@ class ChangelogReader:
             earliest = int((await consumer.beginning_offsets([self._tp]))[self._tp])
         except (KafkaError, OSError) as error:
             raise Unreachable(f"{self._name} at {self._address} does not answer: {error!r}") from error
+        self.earliest = earliest
         if start is not None and start < earliest:
             raise OffsetsGone(f"{self._name} begins at offset {earliest}, {start} is asked for")
         consumer.seek(self._tp, earliest if start is None else start)
         return earliest if start is None else start
 
-    def _chunk(self, fetcher: Any, until: int) -> Chunk | None:
+    def _chunk(self, fetcher: Any, start: int, until: int) -> Chunk | None:
         for tp, result in fetch.ready(fetcher, [self._tp]):
             try:
                 if not isinstance(result, FetchResult):
                     fetch.drop(fetcher, tp)
                     result.check_raise()
-                return _read(fetch.Cursor(fetcher, tp, result), until)
+                return _read(fetch.Cursor(fetcher, tp, result), start, until)
             except OffsetOutOfRangeError as error:
                 raise OffsetsGone(f"{self._name}: {error}") from error
             except KafkaError as error:
@@ -145,20 +148,25 @@ class ChangelogReader:
         return self._settings.get("bootstrap_servers", "localhost:9092")
 
 
-def _read(cursor: fetch.Cursor, until: int) -> Chunk:
-    """Return the key and value of every record up to `until` or the end of the fetch result."""
+def _read(cursor: fetch.Cursor, start: int, until: int) -> Chunk:
+    """Return the key and value of every record from `start` up to `until` or the end of the fetch result."""
     keys: list[bytes | None] = []
     values: list[bytes | None] = []
+    offsets: list[int] = []
 
     def add(batch: Any) -> None:
+        records = list(batch)
+        if batch.base_offset < start:
+            records = [each for each in records if each.offset >= start]
+        offsets.extend([each.offset for each in records[:1]])
         key, value = keys.append, values.append
-        for record in batch:
+        for record in records:
             key(record.key)
             value(record.value)
 
     while cursor.position < until and len(keys) < CHUNK_RECORDS and cursor.read(add):
         pass
-    return Chunk(keys, values, cursor.position)
+    return Chunk(keys, values, cursor.position, offsets[0] if offsets else None)
 
 
 async def take_over(  # noqa: PLR0913 - independent, half of them with a default

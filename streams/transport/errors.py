@@ -19,6 +19,10 @@ class PartitionMismatch(TransportError):  # noqa: N818 - the name says what is t
     """A topic has another number of partitions than it must have."""
 
 
+class StateLost(TransportError):  # noqa: N818 - the name says what is the matter
+    """A changelog no longer has all that its state needs."""
+
+
 class Denied(TransportError):  # noqa: N818 - the name says what is the matter
     """The broker refuses this user the operation."""
 

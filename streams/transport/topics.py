@@ -66,6 +66,13 @@ async def delete_retention_seconds(client: Client, topic: str) -> float:
     return int((await configs(client, topic)).get("delete.retention.ms", DELETE_RETENTION_MS)) / 1000
 
 
+async def retention_seconds(client: Client, topic: str) -> float | None:
+    """Return after how many seconds a topic's records are deleted, whatever their key; None for never, or not told."""
+    told = await configs(client, topic)
+    kept = int(told.get("retention.ms", -1))
+    return kept / 1000 if "delete" in told.get("cleanup.policy", "") and kept >= 0 else None
+
+
 async def replication(client: Client) -> int:
     """Return the default count of copies: 1 on one broker, else 3, or 2 on two."""
     if client.raw.cluster.brokers() == set():

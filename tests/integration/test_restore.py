@@ -18,7 +18,7 @@ from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.client import Client
 from streams.transport.errors import Fenced, Unreachable
 from streams.transport.produce import Claim, FencedWriter
-from tables.records import CLAIM, Record
+from tables.records import CLAIM, PROGRESS, Record
 from tables.recovery import OffsetsGone
 from tables.store import MemoryStore
 
@@ -97,12 +97,42 @@ def test_an_owner_with_a_store_reads_only_what_is_new(broker: Broker) -> None:
     async def body(client: Client, topic: str) -> None:
         store = MemoryStore()
         writer, _ = await take(client, topic, store)
-        base = await writer.append([Record(b"a", b"1")])
-        store.write([Record(b"a", b"1")], base + 1)
+        write = [Record(b"a", b"1"), Record(PROGRESS, b"first")]
+        base = await writer.append(write)
+        store.write(write, base + 2)
         await writer.append([Record(b"b", b"2")])
         _, result = await take(client, topic, store)
-        assert (result.start, result.records, result.rebuilt) == (2, 2, "")
-        assert content(store) == {b"a": b"1", b"b": b"2"}
+        assert (result.start, result.records, result.rebuilt) == (3, 2, "")
+        assert content(store) == {b"a": b"1", b"b": b"2", PROGRESS: b"first"}
+
+    run(broker, body)
+
+
+@pytest.mark.parametrize("claimed_last", [False, True])
+def test_a_topic_made_anew_is_noticed_at_any_length(broker: Broker, claimed_last: bool) -> None:  # noqa: FBT001 - a parameter
+    """A store of the deleted topic is thrown away, though the new topic is as long as the old one was."""
+
+    async def body(client: Client, topic: str) -> None:
+        store = MemoryStore()
+        for life in (b"old", b"new"):
+            writer, result = await take(client, topic, store if life == b"old" else MemoryStore())
+            write = [Record(life, b"1"), Record(PROGRESS, b"progress of " + life)]
+            base = await writer.append(write)
+            if life == b"old":
+                store.write(write, base + 2)
+                if claimed_last:
+                    await take(client, topic, store)
+                admin = AIOKafkaAdminClient(**client.settings)
+                await admin.start()
+                await admin.delete_topics([topic])
+                await admin.close()
+                await topics.ensure(client, topic, 1, {"cleanup.policy": "compact"})
+                await client.refresh()
+        if claimed_last:
+            await take(client, topic, MemoryStore())
+        _, result = await take(client, topic, store)
+        assert "made anew" in result.rebuilt
+        assert content(store) == {b"new": b"1", PROGRESS: b"progress of new"}
 
     run(broker, body)
 

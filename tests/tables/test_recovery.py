@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tables.records import CLAIM, Record
+from tables.records import CLAIM, PROGRESS, Record
 from tables.recovery import Chunk, OffsetsGone, RestoreProgress, RestoreResult, restore
 from tables.store import MemoryStore
 
@@ -36,7 +36,7 @@ class Log:
         for index in range(0, len(rest), self.step):
             part = rest[index : index + self.step]
             last = index + self.step >= len(rest)
-            yield Chunk([e[1] for e in part], [e[2] for e in part], until if last else part[-1][0] + 1)
+            yield Chunk([e[1] for e in part], [e[2] for e in part], until if last else part[-1][0] + 1, part[0][0])
         if not rest and position < until:
             yield Chunk([], [], until)
 
@@ -164,3 +164,37 @@ def test_a_log_that_keeps_losing_offsets_is_an_error() -> None:
 
     with pytest.raises(OffsetsGone):
         asyncio.run(restore(MemoryStore(), gone, 4))
+
+
+def progressed(value: bytes, offset: int) -> MemoryStore:
+    """Return a store whose last write ended with this progress."""
+    store = MemoryStore()
+    store.write([Record(b"a", b"stored"), Record(PROGRESS, value), Record(CLAIM, b"one")], offset)
+    return store
+
+
+def test_a_store_goes_on_where_the_log_has_its_last_record() -> None:
+    """The record before the store's offset is read again, and is the store's own: then the rest is enough."""
+    log = log_of((CLAIM, b"one"), (b"a", b"other"), (PROGRESS, b"p1"), (b"b", b"2"))
+    for store, start in ((progressed(b"p1", 3), 2), (progressed(b"p9", 1), 0)):
+        log.starts.clear()
+        result = run(store, log)
+        assert (result.rebuilt, log.starts, content(store)[b"b"]) == ("", [start], b"2")
+    assert content(progressed(b"p1", 3))[b"a"] == b"stored"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        log_of((CLAIM, b"one"), (b"a", b"new"), (PROGRESS, b"p2"), (b"b", b"2")),
+        log_of((CLAIM, b"one"), (b"a", b"new"), (b"x", b"p1"), (b"b", b"2")),
+        Log([(0, CLAIM, b"one"), (1, b"a", b"new"), (4, CLAIM, b"mine")], 5),
+    ],
+    ids=["another record", "another key", "nothing there"],
+)
+def test_a_store_of_another_log_is_not_used(other: Log) -> None:
+    """Whatever its length, a log that does not have the store's last record in its place gives a new store."""
+    store = progressed(b"p1", 3)
+    result = run(store, other)
+    assert "does not have its last record at offset 2" in result.rebuilt
+    assert content(store)[b"a"] == b"new"
