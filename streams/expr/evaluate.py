@@ -80,13 +80,17 @@ def loader(columns: Mapping[str, Column], uses: Mapping[str, str], n: int) -> Lo
 
 def spread(column: Column, n: int) -> Column:
     """Return the column with n rows, its own filler where it is null, and no null mask where nothing is."""
-    if n == 0:  # a mask that is the same for all rows is one row long, also beside no rows
-        column = column.take(slice(0, 0))
-    elif len(column) != n:
-        column = column.take(np.zeros(n, np.intp))
+    if len(column) != n:
+        column = _level(column).take(np.zeros(n, np.intp))
     null = column.null
-    if null is None or not null.any():
+    if null is None or not n or not null.any():
         return replace(column, null=None)
+    null = np.broadcast_to(null, (n,))  # of a constant operand it is one row long
     filler = np.array(_FILLERS.get(column.kind, 0), column.values.dtype)
     integer = None if column.integer is None else column.integer & ~null
-    return replace(column, values=np.where(null, filler, column.values), integer=integer)
+    return replace(column, values=np.where(null, filler, column.values), null=null, integer=integer)
+
+
+def _level(column: Column) -> Column:
+    """Return the column with a null mask as long as its values, or none where it has no rows."""
+    return column if len(column) else replace(column, null=None)

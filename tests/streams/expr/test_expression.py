@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from streams.expr import ExpressionError
 from streams.expr import compile as compile_expression
+from tables.columns import Column
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,12 @@ def test_expressions_are_equal_by_their_text() -> None:
     assert compile_expression("a > 1") == compile_expression("a > 1", {"a": "number"})
     assert compile_expression("a > 1") != compile_expression("a>1")
     assert len({compile_expression("a > 1"), compile_expression("a > 1")}) == 1
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+@pytest.mark.parametrize("text", ["1 / 0 > y", "not (1 / 0 > 2)", "1 / 0 > 2 and y > 0", "coalesce(1 / 0, y) > 1"])
+def test_a_constant_null_has_a_mask_for_every_row(text: str, rows: int) -> None:
+    """Values and null mask are as long as the batch, also where an operand is the same for all rows."""
+    column = compile_expression(text).evaluate({"y": Column("int", np.zeros(rows, np.int64))}, rows)
+    assert len(column.values) == rows
+    assert column.null is None or len(column.null) == rows
