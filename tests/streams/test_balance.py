@@ -6,7 +6,7 @@ from streams.balance import Places, spread
 
 
 def test_state_that_is_there_is_kept() -> None:
-    """A unit whose owner failed goes to its standby; if that has too many, what it only followed goes on, not its own."""
+    """A unit without owner goes to its standby; if that has too many, what it only followed goes on, not its own."""
     total = {"a": 0, "b": 0}
     places = Places(["a", "b"], range(4), {0: "a", 1: "a"}, {2: ["a"], 3: ["a"]}, total)
     places.fill()
