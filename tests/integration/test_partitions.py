@@ -1,0 +1,255 @@
+"""Partitions over a real changelog: what they keep over a rebalance, and how they come back from failures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from faust.types import TP
+
+from streams.effects import Records
+from streams.load import loads
+from streams.plan import plan
+from streams.runtime.partition import InputPartition, State
+from streams.runtime.runtime import Runtime
+from streams.runtime.table import TablePartition
+from streams.settings import KafkaSettings
+from streams.transport import topics
+from streams.transport.client import Client
+from tables.store import StoreCorrupt, StoreFull
+from tests.brokers import KafkaCluster
+
+pytestmark = pytest.mark.kafka
+TEXT = """
+app: {app}
+streams:
+  hits: {{topic: {app}.hits, codec: json, time: ts, key: host, idle: never}}
+tables:
+  totals: {{from: hits, key: host, aggregates: {{n: count(), total: sum("v")}}}}
+"""
+BASE = 1_700_000_000_000
+BATCH = 10
+HOSTS = 7
+
+
+class Input:
+    """The worker's consumer, over `end` records instead of a topic; it loses what it is told to lose."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.end = self.position = self.begin = 0
+        self.released: int | None = None
+        self.starts: list[int] = []
+        self.lose = 0
+
+    def nudge(self) -> None:
+        """Do nothing: the feeder looks by itself."""
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return what was released."""
+        del tp
+        return self.released
+
+    async def beginning(self, tp: TP) -> int:
+        """Return the first offset that is left."""
+        del tp
+        return self.begin
+
+    async def start_at(self, tp: TP, offset: int) -> None:
+        """Seek."""
+        del tp
+        self.starts.append(offset)
+        self.position = offset
+
+    def release(self, tp: TP, hi: int) -> None:
+        """Commit at once."""
+        del tp
+        self.released = hi
+
+    def committed_here(self, tp: TP) -> int | None:
+        """Return what was released."""
+        del tp
+        return self.released
+
+    def caught_up(self, tp: TP, position: int) -> None:
+        """Return that nothing is known: the input is never silent."""
+
+    def highwater(self, tp: TP) -> int | None:
+        """Return the end."""
+        del tp
+        return self.end
+
+    def next(self) -> Records:
+        """Return the next batch."""
+        lo = max(self.position, self.begin)
+        hi = self.position = min(lo + BATCH, self.end)
+        values = [b'{"host":"h%d","ts":%d,"v":%d}' % (o % HOSTS, BASE + o, o) for o in range(lo, hi)]
+        return Records(lo, hi, np.arange(lo, hi), np.full(hi - lo, BASE), list(values), [None] * (hi - lo))
+
+
+class Bench:
+    """One partition of one worker, fed from an `Input`, over a changelog on a real broker."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        """Plan; nothing runs yet."""
+        self.input = Input()
+        self.plan = plan(loads(TEXT.format(app=f"p{uuid4().hex[:8]}")))
+        self.settings = KafkaSettings(bootstrap_servers=(bootstrap,), client_id="bench")
+        app = SimpleNamespace(consumer=self.input, conf=SimpleNamespace(canonical_url="http://worker"))
+        self.runtime = Runtime(app, self.plan, self.settings, folder)
+        self.runtime.fenced_pause = 0.1
+        self.tp = TP(next(iter(self.plan.streams.values())).stream.topic, 0)
+
+    async def run(self, test: Callable[[Bench], Awaitable[None]]) -> None:
+        """Run a test while the input is fed."""
+        client = await Client(self.settings.aiokafka()).start()
+        for topic in (self.tp.topic, self.plan.tables["totals"].changelog, self.plan.dead_letters):
+            await topics.ensure(client, topic, 1)
+        self.runtime.counts = dict.fromkeys(self.plan.streams, 1)
+        await self.runtime.start(client)
+        feeding = asyncio.create_task(self._feed())
+        try:
+            self.runtime.assigned({self.tp})
+            await test(self)
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+            await self.runtime.stop()
+
+    async def _feed(self) -> None:
+        while True:
+            await asyncio.sleep(0.002)
+            if self.input.position < self.input.end and self.tp in self.runtime.wanted():
+                records = self.input.next()
+                self.input.lose -= 1
+                if self.input.lose != 0:
+                    self.runtime.accept(self.tp, records)
+
+    @property
+    def partition(self) -> InputPartition:
+        """The partition."""
+        return self.runtime.partitions[self.tp]
+
+    @property
+    def table(self) -> TablePartition:
+        """Its table."""
+        return self.partition.tables[0]
+
+    async def read_to(self, end: int) -> None:
+        """Let the input grow, and wait until all of it is folded and written."""
+        self.input.end = end
+        async with asyncio.timeout(30):
+            while not (self.input.released == end and self.partition.state is State.RUNNING):  # noqa: ASYNC110 - plain attributes
+                await asyncio.sleep(0.002)
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Return what the local store says."""
+        assert self.table.reader is not None
+        rows = self.table.reader.latest(limit=100).rows
+        return {row.key.decode(): (row.values["n"], row.values["total"]) for row in rows}
+
+
+def counted(offsets: Iterable[int]) -> dict[str, tuple[int, int]]:
+    """Count the records at these offsets."""
+    found: dict[str, tuple[int, int]] = {}
+    for offset in offsets:
+        n, total = found.get(f"h{offset % HOSTS}", (0, 0))
+        found[f"h{offset % HOSTS}"] = n + 1, total + offset
+    return found
+
+
+@pytest.fixture
+def bench(kafka: KafkaCluster, tmp_path: Path) -> Bench:
+    """Return a partition over the common broker."""
+    return Bench(kafka.bootstrap, tmp_path)
+
+
+def test_memory_is_kept_over_a_rebalance_if_nobody_else_wrote(bench: Bench) -> None:
+    """Where only we wrote, a rebalance restores nothing; where another claimed, the state is read again."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(95)
+        engine = bench.table.engine
+        await bench.runtime.drained()
+        bench.runtime.assigned({bench.tp})
+        await bench.read_to(150)
+        assert bench.table.engine is engine
+        await bench.runtime.drained()
+        await bench.runtime.writer(bench.table.plan, 0).claim()
+        bench.runtime.assigned({bench.tp})
+        await bench.read_to(222)
+        assert bench.table.engine is not engine
+        assert bench.totals() == counted(range(222))
+
+    asyncio.run(bench.run(test))
+
+
+def test_a_fenced_partition_that_is_still_ours_comes_back(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """A claim by another stops our next write; while the group leaves the partition to us, we claim it back."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(50)
+        await bench.runtime.writer(bench.table.plan, 0).claim()
+        await bench.read_to(120)
+        assert "another worker took over" in caplog.text
+        assert bench.totals() == counted(range(120))
+
+    asyncio.run(bench.run(test))
+
+
+@pytest.mark.parametrize("kind", [StoreFull, StoreCorrupt])
+def test_a_store_that_fails_stops_the_partition_until_it_does_not(
+    bench: Bench, kind: type[StoreFull | StoreCorrupt], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Full or damaged: the partition says so, and goes on from the changelog when the store can be written."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(50)
+        store, problem = bench.table.store, kind(bench.table.path, "it fails", "help it")
+        assert store is not None
+
+        def fail(*_: Any) -> None:
+            raise problem
+
+        store.write = fail  # type: ignore[method-assign] # the disk has no room, or the files are damaged
+        await bench.read_to(130)
+        assert bench.runtime.stats.failures == 1
+        assert "it fails; help it" in caplog.text
+        assert bench.table.store is not store
+        assert bench.totals() == counted(range(130))
+
+    asyncio.run(bench.run(test))
+
+
+def test_a_batch_lost_on_the_way_is_read_again(bench: Bench) -> None:
+    """Faust may empty its queues: what comes behind a lost batch shows the gap, and it is read from there."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(30)
+        bench.input.lose = 2
+        await bench.read_to(110)
+        assert len(bench.input.starts) == 2
+        assert bench.totals() == counted(range(110))
+
+    asyncio.run(bench.run(test))
+
+
+def test_records_deleted_before_they_were_read_are_told_and_passed_over(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A topic that lost what is to be read next is read on from its beginning, and the log says what is missing."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(30)
+        bench.input.begin = 45
+        await bench.read_to(110)
+        assert bench.totals() == counted([*range(30), *range(45, 110)])
+        assert "offsets 30 to 44 were deleted from the topic before they were read" in caplog.text
+
+    asyncio.run(bench.run(test))
