@@ -48,7 +48,6 @@ class Replay(Harness):
         """Open every partition, empty."""
         super().__init__(declaration, partitions, start=0, ahead=ahead)
         self.timeline = Timeline()
-        self.produced: Counter[str] = Counter()
         self.dead: Counter[str] = Counter()
         self.records = 0
         self._sinks = sinks or {}
@@ -119,10 +118,6 @@ class Replay(Harness):
         origins = [origin for _, table in self._tables() for origin in table.engine.progress.origins.values()]
         return max([0, *(origin.watermark for origin in origins)])
 
-    def running(self, name: str) -> Iterator[LaneTable]:
-        """Yield the partitions of a table."""
-        return (table for _, table in self._tables() if table.engine.plan.name == name)
-
     def _tables(self) -> Iterator[tuple[Lane, LaneTable]]:
         return ((lane, table) for lane in self._lanes for table in lane.tables)
 
@@ -136,7 +131,6 @@ class Replay(Harness):
 
     def _emit(self, events: Iterable[Any]) -> None:
         for event in events:
-            self.produced[event.topic] += 1
             if event.topic == self.plan.dead_letters:
                 self.dead[dict(event.headers).get(_REASON, b"").decode()] += 1
             if event.topic in self._sinks:
