@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit format bench lock clean
+.PHONY: help demo test lint types unit format bench bench-quick lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): deploy/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -47,6 +47,9 @@ bench: $(STAMP)  ## run every benchmark
 	  [ -e "$$file" ] || continue; found=yes; echo "== $$file"; \
 	  $(BIN)/python -m "$$(echo "$${file%.py}" | tr / .)" $(ARGS) || exit 1; done; \
 	[ -n "$$found" ] || { echo "no benchmark in tests/benchmarks" >&2; exit 1; }
+
+bench-quick: $(STAMP)  ## the main figures in three minutes; one JSON line last
+	@$(BIN)/python -m tests.benchmarks.quick
 
 lock: $(STAMP)  ## resolve the dependencies anew, with hashes
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \

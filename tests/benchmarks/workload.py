@@ -23,7 +23,7 @@ START = 1_732_275_600_000
 PER_SECOND = 50_000
 """Events per second of event time."""
 DECLARATION = """
-app: bench
+app: APP
 streams:
   events: {topic: bench.events, codec: json, time: ts, key: service}
 tables:
@@ -40,6 +40,11 @@ tables:
 alerts:
   - {alert: SlowService, table: load, expr: p95 > 1000, labels: {severity: page}}
 """
+
+
+def declaration(app: str) -> str:
+    """Return the declaration under test as YAML, for an app of this name."""
+    return DECLARATION.replace("APP", app)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Workload:
         service = (rng.zipf(skew, n) - 1) % keys if skew else rng.integers(0, keys, n)
         value = np.round(rng.lognormal(3, 0.5, n), 3)
         time = START + np.arange(n) * 1000 // PER_SECOND
-        late = rng.random(n) < 0.05  # noqa: PLR2004 - the workload's definition
+        late = rng.random(n) < 0.05
         time[late] -= rng.integers(0, 2000, int(late.sum()))
         return cls(keys, service.astype(np.int64), value, time)
 

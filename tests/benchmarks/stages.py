@@ -1,0 +1,117 @@
+"""What each stage of the hot path costs by itself, without Faust and without a broker: us per event."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from streams.engine import StreamEngine, TableEngine
+from streams.load import load
+from streams.plan import plan
+from streams.runtime import collector
+from streams.transport import batches, fetch
+from tables.rocks import RocksStore
+from tests.benchmarks.workload import Workload, declaration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.planned import StreamPlan
+
+BATCH_BYTES = 512 * 1024
+FETCH_BATCHES = 10
+
+
+def measure(workload: Workload) -> dict[str, float]:
+    """Return us per event by stage, over the first partition of a workload."""
+    answers = list(_answers(workload))
+    collector.spare()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(declaration("bench"))
+        stages = Stages(plan(load(path)).streams["events"], Path(folder) / "store")
+        for answer in answers:
+            asyncio.run(stages.work(answer))
+        stages.store.close()
+    return {name: seconds / stages.position * 1e6 for name, seconds in stages.spent.items()}
+
+
+def _answers(workload: Workload) -> Iterator[bytes]:
+    """Yield what one fetch brings: several record batches."""
+    parts: list[bytes] = []
+    builder, base, count = _builder(), 0, 0
+    for key, value, stamp in workload.records(0):
+        if builder.append(count, stamp, key, value, []) is None:
+            parts.append(_built(builder, base))
+            builder, base, count = _builder(), base + count, 0
+            builder.append(0, stamp, key, value, [])
+            if len(parts) == FETCH_BATCHES:
+                yield b"".join(parts)
+                parts = []
+        count += 1
+    yield b"".join([*parts, _built(builder, base)])
+
+
+def _builder() -> DefaultRecordBatchBuilder:
+    return DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, BATCH_BYTES)
+
+
+def _built(builder: DefaultRecordBatchBuilder, base: int) -> bytes:
+    return base.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
+class Stages:
+    """The hot path of one partition, with a clock between its stages.
+
+    Args:
+        stream: the plan of the workload's stream.
+        folder: for the local store.
+    """
+
+    def __init__(self, stream: StreamPlan, folder: Path) -> None:
+        """Open an empty partition."""
+        self.spent: Counter[str] = Counter()
+        self.position = 0
+        self.store = RocksStore(folder)
+        self._engine, self._table = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0)
+        self._table.load(self.store)
+        self._offset = 0
+        self._clock = time.perf_counter()
+
+    def _lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.spent[stage] += now - self._clock
+        self._clock = time.perf_counter()
+
+    async def work(self, answer: bytes) -> None:
+        """Take one fetch answer through all stages."""
+        self._clock = time.perf_counter()
+        part, low = fetch._Part(keyed=True), self.position  # noqa: SLF001 - a benchmark looks inside
+        memory = MemoryRecords(answer)
+        while memory.has_next():
+            batch = memory.next_batch()
+            batch.validate_crc()
+            self._lap("checksum")
+            part.add(batch)
+            self._lap("records")
+            self.position = batch.next_offset
+        records = part.records(low, self.position)
+        self._lap("records")
+        decoded, _ = self._engine.decode(records)
+        self._lap("decode")
+        for write in self._table.fold(decoded):
+            self._lap("fold and encode")
+            if write.records:
+                await batches.build(write.records, 1)
+                self._lap("changelog batch")
+                self._offset += len(write.records)
+                self.store.write(write.records, self._offset)
+                self._lap("store")
+        self._lap("fold and encode")
