@@ -13,8 +13,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from tables.records import Record
 from tables.store import MemoryStore
 
-SILENT_POLLS = 3
-"""Polls without an answer after which a log counts as read; the embedded broker's end offsets cannot be trusted."""
+READ_SECONDS = 60
 
 
 def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 90.0) -> None:
@@ -72,13 +71,19 @@ def read(bootstrap: str, topic: str) -> list[Any]:
     consumer.assign(partitions)
     consumer.seek_to_beginning()
     found: list[Any] = []
-    silent = 0
-    while silent < SILENT_POLLS:
-        batches = consumer.poll(timeout_ms=700, max_records=100_000)
-        silent = 0 if batches else silent + 1
-        found += [record for records in batches.values() for record in records]
+    until_end = time.monotonic() + READ_SECONDS
+    while not all(_at_end(consumer, partition) for partition in partitions):
+        assert time.monotonic() < until_end, f"topic {topic} was not read to its end in {READ_SECONDS} s"
+        for records in consumer.poll(timeout_ms=200, max_records=100_000).values():
+            found += records
     consumer.close()
     return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def _at_end(consumer: KafkaConsumer, partition: TopicPartition) -> bool:
+    """Return whether all was read by the last fetch answer; what the embedded broker lists as end is too low."""
+    end = consumer.highwater(partition)
+    return end is not None and consumer.position(partition) >= end
 
 
 def committed(bootstrap: str, group: str, topic: str, partitions: int) -> list[int]:
