@@ -232,7 +232,7 @@ def _options(cache: Cache) -> Options:
 
 def _write_options() -> WriteOptions:
     options = WriteOptions()
-    options.disable_wal = True
+    options.disable_wal = True  # type: ignore[method-assign,assignment] # the stub calls the property a method
     options.memtable_insert_hint_per_batch = True  # half the time where a write's keys come sorted
     return options
 
