@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 960, 240
 LEFT, RIGHT, TOP, BOTTOM = 70, 44, 24, 26
+STRIP = 10
 MOST_POINTS = 1_500
 """Points of a curve; where there are more, the least and the greatest of each stretch are drawn."""
 _COUNTS = {"ms": (100, 500), "s": (1, 5, 15, 30), "m": (1, 5, 15, 30), "h": (1, 3, 6, 12), "d": (1, 2), "w": (1, 4, 13)}
@@ -29,12 +30,16 @@ _TICKS = 8
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of time, in ms, in which an alert was so (`pending` or `firing`)."""
+    """A stretch of time, in ms, in which an alert was so (`pending` or `firing`).
+
+    One of `other` declaration lies in a strip at the bottom, all others reach over the whole height.
+    """
 
     state: str
     start: int
     end: int
     title: str
+    other: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,10 @@ def _bands(bands: Iterable[Band], x: Scale) -> Iterator[str]:
     for band in bands:
         left = x(band.start)
         width = max(round(x(band.end) - left, 1), 1.0)
+        height = STRIP if band.other else HEIGHT - TOP - BOTTOM
+        kind = f"{band.state} other" if band.other else band.state
         yield (
-            f'<rect class="{band.state}" x="{left}" y="{TOP}" width="{width}" height="{HEIGHT - TOP - BOTTOM}">'
+            f'<rect class="{kind}" x="{left}" y="{HEIGHT - BOTTOM - height}" width="{width}" height="{height}">'
             f"<title>{escape(band.title)}</title></rect>"
         )
 

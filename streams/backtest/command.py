@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,14 @@ from streams.backtest.difference import Pair, pairs
 from streams.backtest.files import Unreadable
 from streams.backtest.job import Input, Job, Outcome
 from streams.backtest.output import emitting, outputs
-from streams.backtest.picture import page
+from streams.backtest.picture import Page
 from streams.backtest.sources import Files
 from streams.load import load
 from streams.plan import plan
 from streams.rfc3339 import milliseconds
 
 if TYPE_CHECKING:
+    from streams.backtest.timeline import Episode
     from streams.spec import Declaration
 
 _INPUT = click.option(
@@ -77,7 +78,8 @@ def backtest(  # noqa: PLR0913 - one for each option
             _write(json_, _json(outcome, second))
         if html is not None:
             title = f"{declaration.app}: alerts over {', '.join(files) or bootstrap}"
-            _write(html, page(title, outcome.summary(), outcome.episodes, recorder, outcome.span))
+            others = None if second is None else second.episodes
+            _write(html, _page(title, outcome, recorder, others).html())
 
 
 @click.command()
@@ -215,6 +217,17 @@ def _json(outcome: Outcome, second: Outcome | None) -> str:
         found, _ = _difference(outcome, second)
         body = {"before": body, "after": second.as_json(), "changes": [pair.as_json() for pair in found]}
     return json.dumps(body, indent=2, default=str) + "\n"
+
+
+def _page(title: str, outcome: Outcome, recorder: Recorder, others: Sequence[Episode] | None) -> Page:
+    return Page(
+        title=title,
+        summary=outcome.summary(),
+        episodes=outcome.episodes,
+        recorder=recorder,
+        span=outcome.span,
+        others=others,
+    )
 
 
 def _write(path: str, content: str) -> None:

@@ -100,7 +100,7 @@ class Recorder:
             yield Curve(text, each.left.text, each.right.text, times, sides[:, 0], sides[:, 1], each.constant)
 
     def _comparisons(self, rule: str) -> list[Comparison]:
-        return next(found for rules in self._rules.values() for each, found in rules if each.id == rule)
+        return [one for rules in self._rules.values() for each, found in rules if each.id == rule for one in found]
 
 
 def comparisons(rule: RulePlan) -> list[Comparison]:

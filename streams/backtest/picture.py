@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -30,16 +31,17 @@ td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}svg{width:100%;heigh
 polyline{fill:none;stroke-width:1.4}.value{stroke:#2457c5}circle.value{fill:#2457c5}
 .limit{stroke:#8a3ffc;stroke-dasharray:5 4;stroke-width:1.2}circle.limit{fill:#8a3ffc}
 rect.pending{fill:#f5b942;fill-opacity:.35}rect.firing{fill:#e0403a;fill-opacity:.3}
+rect.other{fill-opacity:1}rect.other.pending{fill:#c98a0c}rect.other.firing{fill:#9c1c17}
 i{display:inline-block;width:12px;height:12px;margin:0 4px 0 14px;vertical-align:-1px}
 i.pending{background:#f5b94259}i.firing{background:#e0403a4d}
 """
+_OTHER = "<p>The strip at the bottom of each chart is the other declaration.</p>"
 _LEGEND = '<p><i class="pending"></i>pending<i class="firing"></i>firing; the dashed line is what is compared with</p>'
 
 
-def page(
-    title: str, summary: Sequence[str], episodes: Sequence[Episode], recorder: Recorder, span: tuple[int, int]
-) -> str:  # fmt: skip
-    """Return the page.
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a page shows.
 
     Args:
         title: what was run.
@@ -47,53 +49,62 @@ def page(
         episodes: in order.
         recorder: what the rules compared.
         span: least and greatest event time, in ms.
+        others: episodes of another declaration, to compare with; None if there is none.
     """
-    body = "".join(_body(title, summary, episodes, recorder, span))
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
-    )
 
+    title: str
+    summary: Sequence[str]
+    episodes: Sequence[Episode]
+    recorder: Recorder
+    span: tuple[int, int]
+    others: Sequence[Episode] | None = None
 
-def _body(
-    title: str, summary: Sequence[str], episodes: Sequence[Episode], recorder: Recorder, span: tuple[int, int]
-) -> Iterator[str]:  # fmt: skip
-    yield f"<h1>{escape(title)}</h1>"
-    yield from (f"<p>{escape(line)}</p>" for line in summary)
-    if not episodes:
-        yield "<p>No alert was raised.</p>"
-        return
-    yield _LEGEND
-    keyed = sorted(episodes, key=_place)
-    panels = [(place, list(each)) for place, each in groupby(keyed, key=_place)]
-    panels.sort(key=lambda panel: (all(each.fired_at is None for each in panel[1]), panel[1][0].active_at))
-    for (rule, partition, key), each in panels[:MOST_PANELS]:
-        yield from _panel(each, list(recorder.curves(rule, partition, key)), span)
-    if len(panels) > MOST_PANELS:
-        yield f"<p>{len(panels) - MOST_PANELS} more keys are not drawn.</p>"
-    yield from _table(episodes, span[1])
+    def html(self) -> str:
+        """Return the page."""
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
+            f"<style>{_STYLE}</style></head><body>{''.join(self._body())}</body></html>\n"
+        )
+
+    def _body(self) -> Iterator[str]:
+        yield f"<h1>{escape(self.title)}</h1>"
+        yield from (f"<p>{escape(line)}</p>" for line in self.summary)
+        if not self.episodes and not self.others:
+            yield "<p>No alert was raised.</p>"
+            return
+        yield _LEGEND if self.others is None else _LEGEND + _OTHER
+        keyed = sorted((*self.episodes, *(self.others or ())), key=_place)
+        panels = [list(each) for _, each in groupby(keyed, key=_place)]
+        panels.sort(key=lambda panel: (all(each.fired_at is None for each in panel), panel[0].active_at))
+        for panel in panels[:MOST_PANELS]:
+            yield from self._panel(panel)
+        if len(panels) > MOST_PANELS:
+            yield f"<p>{len(panels) - MOST_PANELS} more keys are not drawn.</p>"
+        yield from _table(self.episodes, self.span[1])
+
+    def _panel(self, episodes: Sequence[Episode]) -> Iterator[str]:
+        yield f"<h2>{escape(series(episodes[0]))}</h2>"
+        others = {id(each) for each in self.others or ()}
+        bands = [band for each in episodes for band in _bands(each, self.span[1], other=id(each) in others)]
+        none = np.empty(0)
+        curves = list(self.recorder.curves(*_place(episodes[0])))
+        for curve in curves or [Curve("", "", "", none.astype(np.int64), none, none, 0.0)]:
+            yield chart(curve, bands, self.span)
 
 
 def _place(episode: Episode) -> tuple[str, int, bytes]:
     return episode.rule, episode.partition, episode.key
 
 
-def _panel(episodes: Sequence[Episode], curves: Sequence[Curve], span: tuple[int, int]) -> Iterator[str]:
-    yield f"<h2>{escape(series(episodes[0]))}</h2>"
-    bands = [band for episode in episodes for band in _bands(episode, span[1])]
-    none = np.empty(0)
-    for curve in curves or [Curve("", "", "", none.astype(np.int64), none, none, 0.0)]:
-        yield chart(curve, bands, span)
-
-
-def _bands(episode: Episode, end: int) -> Iterator[Band]:
+def _bands(episode: Episode, end: int, *, other: bool) -> Iterator[Band]:
     until, fired = episode.until(end), episode.fired_at
     if fired is None or fired > episode.active_at:
         stop = until if fired is None else fired
         ended = episode.ended_at if fired is None else fired
-        yield Band("pending", episode.active_at, stop, band_title("pending", episode.active_at, ended))
+        title = band_title("pending", episode.active_at, ended)
+        yield Band("pending", episode.active_at, stop, title, other)
     if fired is not None:
-        yield Band("firing", fired, until, band_title("firing", fired, episode.ended_at))
+        yield Band("firing", fired, until, band_title("firing", fired, episode.ended_at), other)
 
 
 def _table(episodes: Sequence[Episode], end: int) -> Iterator[str]:

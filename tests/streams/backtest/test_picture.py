@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,7 +11,7 @@ import pytest
 
 from streams.backtest.chart import BOTTOM, HEIGHT, LEFT, MOST_POINTS, RIGHT, TOP, WIDTH, Band, chart
 from streams.backtest.curves import Curve, Recorder, comparisons
-from streams.backtest.picture import page
+from streams.backtest.picture import Page
 from streams.backtest.replay import Replay
 from streams.load import loads
 from streams.plan import plan
@@ -134,7 +135,8 @@ def test_the_page_is_whole_and_harmless(replay_and_recorder: tuple[Replay, Recor
     replay, recorder = replay_and_recorder
     episodes = replay.timeline.sorted()
     assert len(episodes) == 2
-    text = page(EVIL, [EVIL], episodes, recorder, (replay.first or 0, replay.last))
+    span = (replay.first or 0, replay.last)
+    text = Page(title=EVIL, summary=[EVIL], episodes=episodes, recorder=recorder, span=span).html()
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
     root = ET.fromstring(text.removeprefix("<!doctype html>").replace('<meta charset="utf-8">', ""))  # noqa: S314 - ours
     tags = {each.tag for each in root.iter()}
@@ -144,3 +146,17 @@ def test_the_page_is_whole_and_harmless(replay_and_recorder: tuple[Replay, Recor
     assert [heading.text for heading in root.iter("h1")] == [EVIL]
     assert len(list(root.iter("svg"))) == 6
     assert len(list(root.iter("tr"))) == 3
+
+
+def test_another_declaration_is_a_strip(replay_and_recorder: tuple[Replay, Recorder]) -> None:
+    """Alerts of the other one lie at the bottom, also where the first has none."""
+    replay, recorder = replay_and_recorder
+    episodes = replay.timeline.sorted()
+    span = (replay.first or 0, replay.last)
+    others = [replace(each) for each in episodes]
+    text = Page(title="t", summary=[], episodes=episodes[:1], recorder=recorder, span=span, others=others).html()
+    assert text.count('class="firing other"') == 6
+    assert text.count('<rect class="firing"') == 3
+    assert "<p>No alert was raised.</p>" in Page(
+        title="t", summary=[], episodes=[], recorder=recorder, span=span, others=[]
+    ).html()  # fmt: skip
