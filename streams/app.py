@@ -27,7 +27,6 @@ from tables.manager import CellTableManager
 from tables.table import CellTable
 
 if TYPE_CHECKING:
-    from streams.planned import StreamPlan
     from streams.spec import Alert, Declaration, Stream
     from tables.spec import Table
 
@@ -143,27 +142,31 @@ class App(faust.App):
         except DeclarationError as error:
             _exit(str(error))
         for stream in plans:
-            self._add_agent(stream)
+            self._add_agent(stream.name, stream.stream.topic, f"Folds the records of stream {stream.name}, in batches.")
+            for table in stream.rekeyed:
+                about = f"Folds the rows of table {table.name}, which come in blocks from all of stream {stream.name}."
+                self._add_agent(f"{stream.name}.{table.name}", str(table.repartition), about)
             for table in stream.tables:
                 self.tables.add(CellTable(self, spec=table.table, changelog=table.changelog, beacon=self.tables.beacon))
 
-    def _add_agent(self, stream: StreamPlan) -> None:
-        topic = self.topic(stream.stream.topic, schema=BatchSchema(), internal=False)
-        self.agent(topic, name=f"{self.conf.id}.{stream.name}")(self._fold_agent(stream.name))
+    def _add_agent(self, name: str, source: str, about: str) -> None:
+        topic = self.topic(source, schema=BatchSchema(), internal=False)
+        self.agent(topic, name=f"{self.conf.id}.{name}")(self._fold_agent(name, about))
 
-    def _fold_agent(self, name: str) -> Callable[[StreamT[Any]], Any]:
+    def _fold_agent(self, name: str, about: str) -> Callable[[StreamT[Any]], Any]:
         async def fold(stream: StreamT[Any]) -> None:
             async for event in cast("Any", stream).noack().events():
                 self.runtime.accept(event.message.tp, event.value)
 
         fold.__name__ = name
-        fold.__doc__ = f"Folds the records of stream {name} into its tables, in batches."
+        fold.__doc__ = about
         return fold
 
     @property
     def batch_topics(self) -> frozenset[str]:
-        """Topics that the declared streams read."""
-        return frozenset(stream.stream.topic for stream in self.plan.streams.values())
+        """Topics that the declared streams read, and those through which tables are re-keyed."""
+        sources = frozenset(stream.stream.topic for stream in self.plan.streams.values())
+        return sources | {str(table.repartition) for table in self.plan.tables.values() if table.repartition}
 
     @property
     def cell_changelogs(self) -> frozenset[str]:

@@ -84,9 +84,13 @@ def running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:
 
 
 def unread(batch: Batch, z: int, needs: frozenset[str], greatest: Ints) -> Arrivals:
-    """Return the rows whose offset is greater than `z`, with the columns that a table needs."""
+    """Return the rows whose offset is greater than `z`, with the columns that a table needs.
+
+    Rows that came through a re-key bring what is needed after `derive` and `where`, and nothing else.
+    """
     skipped = int(np.searchsorted(batch.offset, z, "right"))
-    columns = {name: batch.columns[name] for name in needs if name in batch.columns}
+    names = needs if batch.rekeyed is None else batch.columns.keys()
+    columns = {name: batch.columns[name] for name in names if name in batch.columns}
     rows = Arrivals(np.arange(len(batch)), columns, batch.time, batch.offset, greatest)
     return rows.take(np.arange(skipped, len(batch))) if skipped else rows
 

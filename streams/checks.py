@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from streams.names import alerts_topic, changelog_topic, dead_letters_topic, emit_topic, key_label
+from streams.names import alerts_topic, changelog_topic, dead_letters_topic, emit_topic, key_label, repartition_topic
 from streams.needs import described
 from streams.notes import Notes
 from streams.problems import Path, suggest
 from streams.rekey.local import is_local
 from streams.settings import KafkaSettings
-from streams.spec import Alert, Declaration, Stream
+from streams.spec import Alert, Declaration
 from tables.spec import DAY, Table
 
 LONGEST_TOPIC = 249
@@ -30,8 +30,6 @@ def table(declaration: Declaration, table: Table, notes: Notes) -> None:
     stream = declaration.streams.get(table.from_)
     if stream is None:
         _no_stream(declaration, table, notes)
-    else:
-        _key(stream, table, notes)
     if table.standby:
         message = f"standby replicas are not available yet; set standby to 0, not {table.standby}"
         notes.wrong((*path, "standby"), message)
@@ -53,25 +51,6 @@ def _no_stream(declaration: Declaration, table: Table, notes: Notes) -> None:
         given: list[Path] = [("streams", table.from_) if declaration.streams else ("streams",)]
         near = suggest(table.from_, declaration.streams)
         notes.wrong(path, f"there is no stream {table.from_!r}{near}", given=given)
-
-
-def _key(stream: Stream, table: Table, notes: Notes) -> None:
-    """Note a table that would need a re-key: its keys are spread over the partitions, and its rows would be partial."""
-    if is_local(stream, table):
-        return
-    wanted, has = ", ".join(table.key), ", ".join(stream.key)
-    keyed = f"is keyed by {has}" if has else "declares no key"
-    remedies = [
-        f"declare key: [{wanted}] in the stream, if the producers of topic {stream.topic!r} use {wanted} as record key",
-        f"let them do so, or produce a topic that is keyed by {wanted}",
-    ]
-    if has:
-        remedies.append(f"group by key: [{has}]")
-    message = (
-        f"a table by {wanted} needs a re-key, which is not available yet, because the stream {stream.name!r} {keyed}; "
-        f"either {'; or '.join(remedies)}"
-    )
-    notes.wrong(("tables", table.name, "key"), message, given=[("streams", stream.name, "key")])
 
 
 def _columns(table: Table, notes: Notes) -> None:
@@ -181,8 +160,22 @@ def _changelog(declaration: Declaration, name: str, table: Table, owners: dict[s
     topic = changelog_topic(declaration.app, table)
     path: Path = ("tables", name, "changelog")
     _length(path, topic, notes)
+    stream = declaration.streams.get(table.from_)
+    if stream is not None and not is_local(stream, table):
+        _repartition(declaration, table, owners, notes)
     if topic in owners:
         message = f"topic {topic!r} is also {described(owners[topic])}; a changelog is its table's alone, rename it"
+        notes.wrong(path, message, other=owners[topic])
+    owners[topic] = path
+
+
+def _repartition(declaration: Declaration, table: Table, owners: dict[str, Path], notes: Notes) -> None:
+    """Note a repartition topic that is also something else; remember it in `owners`."""
+    topic = repartition_topic(declaration.app, table)
+    path: Path = ("tables", table.name, "key")
+    _length(path, topic, notes)
+    if topic in owners:
+        message = f"its rows go through topic {topic!r}, which is also {described(owners[topic])}; rename that"
         notes.wrong(path, message, other=owners[topic])
     owners[topic] = path
 

@@ -88,7 +88,9 @@ class Receiver:
         self._engine.stats.skipped += len(batch) - len(rows)
         letters: list[Event] = []
         if len(rows):
-            rows = self._timely(batch, wanted(rows, self._plan, self._engine.stats), judged, letters)
+            if batch.rekeyed is None:
+                rows = wanted(rows, self._plan, self._engine.stats)
+            rows = self._timely(batch, rows, judged, letters)
             rows = self._keyed(batch, rows, letters)
         inputs = self._inputs(rows.columns, len(rows)) if len(rows) else {}
         if inputs and (large := self._engine.cutter.too_large(rows.codes, inputs)) is not None:

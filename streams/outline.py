@@ -25,7 +25,22 @@ def _lines(plan: Plan) -> Iterator[str]:
     for table in plan.tables.values():
         yield from _topics(table)
     yield ""
-    yield "re-keys: none"
+    yield from _rekeys(plan)
+
+
+def _rekeys(plan: Plan) -> Iterator[str]:
+    """Yield through which topics rows go to where their keys live."""
+    rekeyed = [(stream, table) for stream in plan.streams.values() for table in stream.rekeyed]
+    if not rekeyed:
+        yield "re-keys: none"
+        return
+    yield "re-keys"
+    for stream, table in rekeyed:
+        keyed = f"by {', '.join(stream.stream.key)}" if stream.stream.key else "without a key"
+        yield f"  {table.repartition}: rows of {table.name}, by {', '.join(table.key)}; {stream.name} comes {keyed}"
+        yield f"    as many partitions as {stream.stream.topic}"
+        for name, value in table.repartition_config.items():
+            yield f"    {name} = {value}{_spoken(name, value)}"
 
 
 def _stream(plan: StreamPlan) -> Iterator[str]:

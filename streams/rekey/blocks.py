@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +11,6 @@ from tables.columns import Column
 
 VERSION = 1
 """Of the encoding; a block of another version is refused."""
-FINGERPRINT = 16
-"""Hex digits of the table's fingerprint that a block carries."""
 
 
 class BlockError(ValueError):
@@ -26,7 +22,7 @@ class Block(msgspec.Struct, array_like=True, frozen=True):
 
     Args:
         version: of the encoding.
-        fingerprint: of the table, its first digits.
+        base: digest of what shapes all of the table's state; blocks of another base are another table's.
         origin: the input partition, `topic-partition`.
         lo: first offset of the range.
         hi: offset after the range.
@@ -38,12 +34,12 @@ class Block(msgspec.Struct, array_like=True, frozen=True):
         running: for each row the greatest event time that the sender had seen up to it, ms.
         keys: the distinct key bytes.
         key: for each row the index of its key.
-        columns: by name, what the aggregates need.
+        columns: what the aggregates need, by their `wires`.
         originals: (keys, values) of the records as they were read, where the table has a topic for late rows.
     """
 
     version: int
-    fingerprint: str
+    base: str
     origin: str
     lo: int
     hi: int
@@ -71,7 +67,7 @@ class Rows(msgspec.Struct, frozen=True):
         time: shape (n,), event time in ms.
         running: shape (n,), as in `Block`.
         key: shape (n,), index into the block's `keys`.
-        columns: by name, n rows each.
+        columns: by their `wires`, n rows each.
     """
 
     offset: NDArray[np.int64]
@@ -136,20 +132,15 @@ _decode = msgspec.msgpack.Decoder(Block).decode
 _version = msgspec.msgpack.Decoder(_Version).decode
 
 
-def empty(fingerprint: str, origin: str, span: tuple[int, int], watermark: int, *, idle: bool) -> Block:
+def empty(base: str, origin: str, span: tuple[int, int], watermark: int, *, idle: bool) -> Block:
     """Return a block without rows.
 
     Args:
-        fingerprint: of the table.
+        base: as in `Block`.
         origin: the input partition.
         span: `(lo, hi)`.
         watermark: of the origin.
         idle: whether it is silent.
     """
-    none, names = PackedInts(0, "<u1", b""), fingerprint[:FINGERPRINT]
-    return Block(VERSION, names, origin, *span, watermark, idle, 0, none, none, none, [], none, {})
-
-
-def rows_of(blocks: Sequence[Block]) -> int:
-    """Return the number of rows of blocks."""
-    return sum(block.count for block in blocks)
+    none = PackedInts(0, "<u1", b"")
+    return Block(VERSION, base, origin, *span, watermark, idle, 0, none, none, none, [], none, {})

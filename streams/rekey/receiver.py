@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
@@ -12,22 +11,25 @@ import numpy as np
 from streams import reasons
 from streams.effects import Batch, Records, Rekeyed
 from streams.letters import letter
-from streams.rekey.blocks import FINGERPRINT, Block, BlockError, Rows, decode, unpack
-from streams.rekey.sender import shipped
+from streams.rekey.blocks import Block, BlockError, Rows, decode, unpack
+from streams.rekey.sender import wires
 from tables.columns import Column
 from tables.records import NEVER
 
 if TYPE_CHECKING:
     from streams.effects import Event, Write
-    from streams.planned import TablePlan
     from streams.table_engine import TableEngine
 
 
-class Gap(ValueError):  # noqa: N818 - the name says what is the matter
+class RekeyError(ValueError):
+    """Blocks that a table cannot go on with: it stops until somebody has seen to it."""
+
+
+class Gap(RekeyError):  # noqa: N818 - the name says what is the matter
     """Offsets of an origin are missing between two blocks: rows were lost on the way."""
 
 
-class OtherDeclaration(ValueError):  # noqa: N818 - the name says what is the matter
+class OtherDeclaration(RekeyError):  # noqa: N818 - the name says what is the matter
     """A block was made for another declaration of the table."""
 
 
@@ -38,13 +40,14 @@ class BlockReceiver:
     """Feeds one partition of a re-keyed table.
 
     Args:
-        engine: of the table partition, made of the plan that `receiving` returns.
+        engine: of the table partition.
         origins: every partition of the stream's topic, `topic-partition`.
         partition: of the repartition topic.
     """
 
     def __init__(self, engine: TableEngine, origins: Sequence[str], partition: int) -> None:
         self.engine, self.origins, self.partition = engine, tuple(origins), partition
+        self._names = {wire: name for name, wire in wires(engine.plan).items()}
 
     @property
     def silent(self) -> bool:
@@ -83,24 +86,43 @@ class BlockReceiver:
 
     def _batches(self, blocks: Iterable[Received]) -> Iterator[Batch]:
         for block, rows in blocks:
-            self._check(block)
-            yield batch(block, rows)
+            if self._is_ours(block):
+                yield self._batch(block, rows)
 
-    def _check(self, block: Block) -> None:
-        plan = self.engine.plan
-        if block.fingerprint != plan.fingerprint[:FINGERPRINT]:
+    def _is_ours(self, block: Block) -> bool:
+        """Return whether a block counts; one of the declaration before this one's first was for its table, not this."""
+        plan, z = self.engine.plan, self.engine.progress.origins[block.origin].z
+        if block.base != plan.shape.base_digest:
+            if z == NEVER or block.hi - 1 <= z:
+                return False
             raise OtherDeclaration(
-                f"topic {plan.repartition}, partition {self.partition}: a block is of another declaration of table "
-                f"{plan.name} (its key, window, conditions or aggregates changed); forget what is left of it with "
-                f"`streams reset`, or give the table another name"
+                f"topic {plan.repartition}, partition {self.partition}: {block.origin} is sent by a worker that has "
+                f"another declaration of table {plan.name} (another key, window or condition); end that worker, or "
+                f"let it take this partition"
             )
-        z = self.engine.progress.origins[block.origin].z
         if NEVER < z < block.lo - 1:
             raise Gap(
                 f"topic {plan.repartition}, partition {self.partition}: after offset {z} of {block.origin} comes "
                 f"{block.lo}; the rows between were lost (deleted by retention before they were read, or the table was "
                 f"taken out of the declaration for a while). Count again with `streams reset`"
             )
+        return True
+
+    def _batch(self, block: Block, rows: Rows) -> Batch:
+        columns = {self._names[wire]: column for wire, column in rows.columns.items() if wire in self._names}
+        rekeyed = Rekeyed(block.watermark, rows.running, block.keys, rows.key)
+        return Batch(
+            block.origin,
+            block.lo,
+            block.hi,
+            np.arange(block.count),
+            columns,
+            rows.time,
+            rows.offset,
+            source=_source(block, rows, columns),
+            idle=block.idle,
+            rekeyed=rekeyed,
+        )
 
     def _letter(self, records: Records, index: int, message: str) -> Event:
         plan, reason = self.engine.plan, reasons.NO_BLOCK
@@ -109,27 +131,12 @@ class BlockReceiver:
         return letter(records, index, to=to, topic=topic, partition=self.partition, reason=reason, message=message)
 
 
-def receiving(plan: TablePlan) -> TablePlan:
-    """Return the plan of a table whose rows were derived and filtered where they were sent."""
-    return replace(plan, derive={}, where=None, needs=shipped(plan))
-
-
-def batch(block: Block, rows: Rows) -> Batch:
-    """Return a block as a batch."""
-    rekeyed = Rekeyed(block.watermark, rows.running, block.keys, rows.key)
-    index, source = np.arange(block.count), _source(block, rows)
-    return Batch(
-        block.origin, block.lo, block.hi, index, rows.columns, rows.time, rows.offset,
-        source=source, idle=block.idle, rekeyed=rekeyed,
-    )  # fmt: skip
-
-
-def _source(block: Block, rows: Rows) -> Records:
+def _source(block: Block, rows: Rows, columns: dict[str, Column]) -> Records:
     """Return what letters are made of: the original records, or the rows as JSON where the block has them not."""
     if block.originals is not None:
         keys, values = block.originals
         return Records(block.lo, block.hi, rows.offset, rows.time, values, keys)
-    restored: Any = _Restored(rows.columns, block.count)
+    restored: Any = _Restored(columns, block.count)
     return Records(block.lo, block.hi, rows.offset, rows.time, restored, None, lambda row: block.keys[rows.key[row]])
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streams.arrivals import Arrivals, running, unread, wanted
 from streams.effects import Event
 from streams.refusals import LARGE, Refusals
-from streams.rekey.blocks import FINGERPRINT, VERSION, Block, empty
+from streams.rekey.blocks import VERSION, Block, empty
 from streams.rekey.packing import Compactor, PackedColumn, Packer, pack, pack_rising
 from streams.rekey.placing import Places
 from streams.stats import TableStats
@@ -58,7 +58,7 @@ class Sender:
         places: key codes and their destinations.
         compactor: for the dictionaries of its blocks.
         limit: most bytes of a block.
-        needs: the columns that a block holds.
+        wires: of the columns that a block holds.
     """
 
     def __init__(self, plan: TablePlan, origin: str, partitions: int, limit: int) -> None:
@@ -69,7 +69,7 @@ class Sender:
         self._refusals = Refusals(self)
         self.places = Places(partitions)
         self.compactor = Compactor()
-        self.needs = shipped(plan)
+        self.wires = wires(plan)
 
     def send(self, batch: Batch) -> Sent:
         """Return a batch's blocks and dead letters."""
@@ -89,7 +89,7 @@ class Sender:
         Args:
             at: the offset up to which it was read.
         """
-        block = empty(self.plan.fingerprint, self.origin, (at, at), self.watermark, idle=True).encode()
+        block = empty(self.plan.shape.base_digest, self.origin, (at, at), self.watermark, idle=True).encode()
         return [self.event(block, place) for place in range(self.partitions)]
 
     def _keyed(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
@@ -114,9 +114,9 @@ class _Parcel:
         order = None if sender.partitions == 1 else np.argsort(places, kind="stable")
         self._rows = replace(rows, columns={}) if order is None else replace(rows, columns={}).take(order)
         self._columns = {
-            name: Packer(column, order, sender.compactor)
+            sender.wires[name]: Packer(column, order, sender.compactor)
             for name, column in rows.columns.items()
-            if name in sender.needs
+            if name in sender.wires
         }
         self._keyed_rows = rows
         self._order: NDArray[np.intp] = np.arange(len(rows)) if order is None else order
@@ -151,13 +151,13 @@ class _Parcel:
 
     def _block(self, span: tuple[int, int], start: int, stop: int, watermark: int) -> Block:
         sender, part = self._sender, slice(start, stop)
-        fingerprint = sender.plan.fingerprint
+        base = sender.plan.shape.base_digest
         if start == stop:
-            return empty(fingerprint, sender.origin, span, watermark, idle=False)
+            return empty(base, sender.origin, span, watermark, idle=False)
         keys, key = self._keys(self._rows.codes[part])
         return Block(
             VERSION,
-            fingerprint[:FINGERPRINT],
+            base,
             sender.origin,
             *span,
             watermark,
@@ -189,7 +189,20 @@ class _Parcel:
         return [source.key(row) for row in rows], [source.values[row] for row in rows]
 
 
-def shipped(plan: TablePlan) -> frozenset[str]:
-    """Return the fields and derived fields that a table's aggregates read, which is what a block must hold."""
+def wires(plan: TablePlan) -> dict[str, str]:
+    """Return the fields and derived fields that a table's aggregates read, by name, and what a block calls them.
+
+    A derived field is called by what it is derived from: when it is declared anew, blocks that are still on their way
+    do not pass for it, and it is null in their rows.
+    """
     parts = [part for each in plan.aggregates for part in (each.of, each.by, each.where)]
-    return frozenset(name for part in parts if part is not None for name in part.fields)
+    names = sorted({name for part in parts if part is not None for name in part.fields})
+    return {name: "=".join((name, *_derived(plan, name))) for name in names}
+
+
+def _derived(plan: TablePlan, name: str) -> list[str]:
+    """Return the expressions by which a field is derived, itself or what it is made of; none for one of the record."""
+    for each in plan.shape.columns.values():
+        if name in each.derive:
+            return [f"{field}:{text}" for field, text in each.derive.items()]
+    return []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from faust.types import TP
 
 from streams.engine import StreamEngine
+from streams.rekey.receiver import RekeyError
 from streams.runtime.table import TablePartition
 from streams.table_engine import StateMismatch
 from streams.transport.errors import Fenced, TransportError
@@ -58,7 +59,8 @@ class InputPartition:
         self.origin = f"{plan.stream.topic}-{partition}"
         self.engine = StreamEngine(plan, partition)
         self.engine.stats = runtime.stream_stats[plan.name]
-        self.tables = [TablePartition(runtime, table, partition) for table in plan.tables]
+        self.tables = [TablePartition(runtime, table, partition) for table in plan.local]
+        self.outlets = runtime.outlets(plan, self.origin)
         self.state = State.CLOSED
         self.reason = "not started"
         self.position = 0
@@ -153,7 +155,7 @@ class InputPartition:
             except Fenced as error:
                 self._fenced(error)
                 await asyncio.sleep(self.runtime.fenced_pause)
-            except (TransportError, StoreError, StateMismatch) as error:
+            except (TransportError, StoreError, StateMismatch, RekeyError) as error:
                 self._fail(error)
             except asyncio.CancelledError:
                 if not self._between.is_set():
@@ -200,17 +202,26 @@ class InputPartition:
         committed = await consumer.committed(self.tp)
         restored = await gathered([table.open() for table in self.tables])
         begin = await consumer.beginning(self.tp)
+        start = await self._enter(committed, begin, restored)
+        self.position = self._next = start
+        self._owed = None
+        self._heard = time.monotonic()
+        self._gap, self._said = False, ""
+        await consumer.start_at(self.tp, start)
+        if committed is None and self.outlets:  # where the first block began is where a restart must begin
+            await consumer.commit({self.tp})
+
+    async def _enter(self, committed: int | None, begin: int, restored: Sequence[bool]) -> int:
+        """Let the tables and outlets begin, and return the offset that is read first."""
         start = self._start(committed, begin, await self.runtime.first_offset(self.tp, begin))
         for table, anew in zip(self.tables, restored, strict=True):
             if self.origin not in table.engine.progress.origins:
                 await self._drive(table, table.engine.start(self.origin, start - 1))
             if anew:
                 await self._drive(table, table.engine.resume())
-        self.position = self._next = start
-        self._owed = None
-        self._heard = time.monotonic()
-        self._gap, self._said = False, ""
-        await consumer.start_at(self.tp, start)
+        if self.outlets:
+            await self.outlets.begin(start if committed is None else committed)
+        return start
 
     async def _read_again(self) -> None:
         """Seek to what is to be read next, or, where the log has lost that, to its beginning."""
@@ -222,7 +233,7 @@ class InputPartition:
         await self.runtime.consumer.start_at(self.tp, self._next)
 
     def _start(self, committed: int | None, begin: int, first: int) -> int:
-        """DESIGN section 5, rule 6: the least progress of the tables; the commit only where none has any."""
+        """DESIGN section 5, rule 6: the least progress of the tables; the commit if none has any, or for a re-key."""
         known = [table.engine.progress.origins.get(self.origin) for table in self.tables]
         have = [origin.z + 1 for origin in known if origin is not None]
         for table, origin in zip(self.tables, known, strict=True):
@@ -235,7 +246,8 @@ class InputPartition:
                     committed,
                     table.plan.table.name,
                 )
-        start = min(have) if have else first if committed is None else committed
+        commit = first if committed is None else committed
+        start = min([*have, commit]) if self.outlets else min(have, default=commit)
         if start < begin:
             self._say_deleted(start, begin)
         return max(start, begin)
@@ -263,8 +275,10 @@ class InputPartition:
                 except TimeoutError:
                     await self._guarded(self._tick())
                 continue
-            await self._guarded(self._batch(self._inbox.popleft()))
+            waiting = list(self._inbox)
+            self._inbox.clear()
             self.runtime.changed()
+            await self._guarded(self._batch(waiting))
 
     async def _guarded(self, step: Coroutine[None, None, None]) -> None:
         """Mark the step, so that a pause lets it end and a cancelled one is forgotten."""
@@ -272,18 +286,29 @@ class InputPartition:
         await step
         self._between.set()
 
-    async def _batch(self, records: Records) -> None:
+    async def _batch(self, waiting: Sequence[Records]) -> None:
+        """Do all that waits. In a backlog that is several batches, which share their writes."""
         began = time.perf_counter()
-        batch, dead = self.engine.decode(records)
-        await asyncio.sleep(0)
+        await self._fold(waiting)
+        await self._upkeep()
+        self.position = waiting[-1].hi
+        self._release(self.position)
+        self.runtime.stats.batch(sum(map(len, waiting)), time.perf_counter() - began)
+
+    async def _fold(self, waiting: Sequence[Records]) -> None:
+        """Fold batches into the tables, and send blocks of them to those that are re-keyed."""
+        batches, dead = [], []
+        for records in waiting:
+            async with self.runtime.turn:
+                batch, letters = self.engine.decode(records)
+                batches.append(batch)
+                dead += letters
+            await asyncio.sleep(0)
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
-        await gathered([self._drive(table, table.engine.fold(batch)) for table in self.tables])
-        await self._upkeep()
-        self.position = records.hi
-        self._release(records.hi)
+        work = [self._drive(table, table.engine.fold_all(batches)) for table in self.tables]
+        await gathered([*work, self.outlets.send(batches)])
         self._heard = time.monotonic()
-        self.runtime.stats.batch(len(records), time.perf_counter() - began)
 
     def _release(self, hi: int) -> None:
         """Let everything before an offset be committed, and note since when something waits for it."""
@@ -301,6 +326,7 @@ class InputPartition:
         silence = int((time.monotonic() - self._heard) * 1000)
         if silence < idle:
             return
+        await self.outlets.idle(self.position)
         for table in self.tables:
             closing = table.engine.next_close()
             watermark = table.silent_watermark(self._heard) + silence
@@ -322,7 +348,12 @@ class InputPartition:
         return lately and not self._inbox
 
     async def _drive(self, table: TablePartition, writes: Iterator[Write]) -> None:
-        for write in writes:
+        """Carry out writes; partitions compute in turns, so that others of the event loop wait for one at most."""
+        while True:
+            async with self.runtime.turn:
+                write = next(writes, None)
+            if write is None:
+                return
             await table.deliver(write)
             await asyncio.sleep(0)
 

@@ -68,6 +68,9 @@ class Preflight(Service):
             counts[stream.name] = await topics.partitions(client, stream.stream.topic)
         self.runtime.counts = counts
         for stream in self.runtime.plan.streams.values():
+            for table in stream.rekeyed:
+                config, copies = self._with_copies(dict(table.repartition_config)), self.settings.replication_factor
+                await topics.ensure(client, str(table.repartition), counts[stream.name], config, copies)
             for table in stream.tables:
                 await self._changelog(client, table, counts[stream.name])
         for topic in outputs(self.runtime.plan):

@@ -13,6 +13,7 @@ from faust.types import TP
 from streams.effects import Limits
 from streams.runtime import collector
 from streams.runtime.partition import INBOX, InputPartition, State
+from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.stats import WorkerStats
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
@@ -20,7 +21,7 @@ from streams.transport.client import Client
 from streams.transport.errors import PartitionMismatch
 from streams.transport.events import EventProducer
 from streams.transport.produce import FencedWriter
-from streams.transport.topics import delete_retention_seconds, retention_seconds
+from streams.transport.topics import delete_retention_seconds, max_message_bytes, retention_seconds
 
 if TYPE_CHECKING:
     from streams.effects import Event
@@ -34,7 +35,7 @@ PAUSE_DEADLINE = 4.0
 """Seconds that a batch in progress may take to end when partitions are taken away or the worker stops."""
 INPUT_BYTES = 256 << 20
 """Fetched values that all partitions of a worker may hold: each has up to `INBOX` batches waiting and one in work."""
-TAKE_BYTES = 4 << 20
+TAKE_BYTES = 8 << 20
 """The most that one batch holds, where there are few partitions."""
 LEAST_TAKE_BYTES = 128 << 10
 
@@ -69,8 +70,13 @@ class Runtime:
         self.table_stats = {name: TableStats() for name in plan.tables}
         self.partitions: dict[TP, InputPartition] = {}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
+        self.by_repartition = {
+            table.repartition: (stream, table) for stream in plan.streams.values() for table in stream.rekeyed
+        }
         self.counts: dict[str, int] = {}
         self.changelogs: dict[str, str] = {}
+        self.turn = asyncio.Lock()
+        """Held while a partition decodes, or makes a write: one does at a time."""
         self.waiting_for = "the broker"
         self.rebalanced = False
         self._client: Client | None = None
@@ -152,6 +158,16 @@ class Runtime:
                 f"`streams reset`"
             )
 
+    def outlets(self, stream: StreamPlan, origin: str) -> Outlets:
+        """Return what sends the rows of an input partition to its re-keyed tables."""
+        return Outlets(self, stream, origin)
+
+    async def largest(self, topic: str) -> int:
+        """Return the bytes of the largest record batch that a topic takes."""
+        if self._client is None:
+            raise RuntimeError("the runtime was not started")
+        return await max_message_bytes(self._client, topic)
+
     async def max_age(self, changelog: str) -> float:
         """Return how old, in seconds, a local store may be: an older one may have missed tombstones."""
         if self._client is None:
@@ -191,7 +207,7 @@ class Runtime:
         """Take over the partitions of a new assignment; close those that are gone."""
         self.stats.rebalances += 1
         self.rebalanced = True
-        ours = {tp for tp in tps if tp.topic in self.by_topic}
+        ours = {tp for tp in tps if tp.topic in self.by_topic or tp.topic in self.by_repartition}
         for tp in set(self.partitions) - ours:
             task = asyncio.create_task(self.partitions.pop(tp).close())
             self._closing.add(task)
@@ -199,8 +215,13 @@ class Runtime:
         self.consumer.max_take_bytes = take_bytes(len(ours))
         for tp in ours:
             if tp not in self.partitions:
-                self.partitions[tp] = InputPartition(self, self.by_topic[tp.topic], tp.partition)
+                self.partitions[tp] = self._partition(tp)
             self.partitions[tp].start()
+
+    def _partition(self, tp: TP) -> InputPartition:
+        if tp.topic in self.by_topic:
+            return InputPartition(self, self.by_topic[tp.topic], tp.partition)
+        return RekeyedPartition(self, *self.by_repartition[tp.topic], tp.partition)
 
     def ready(self) -> tuple[bool, str]:
         """Return whether every assigned partition is restored and running, and if not, what is waited for."""

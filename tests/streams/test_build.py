@@ -167,11 +167,11 @@ def test_app_is_checked() -> None:
 def test_check_names_every_call() -> None:
     """What does not fit together is told in one list, each at the call that declared it."""
     app, access, traffic = small()
-    app.table("other", from_=access, key="user", n=count(where="status >")); table = line()  # fmt: skip  # noqa: E702 - one line
+    app.table("other", from_=access, key="user", standby=1, n=count(where="status >")); table = line()  # fmt: skip  # noqa: E702 - one line
     app.alert("Busy", table=traffic, expr="request > 1"); alert = line()  # fmt: skip  # noqa: E702 - one line
     problems = refused(app.check)
     assert [(each.file, each.line) for each in problems] == [(__file__, table), (__file__, table), (__file__, alert)]
-    assert "needs a re-key" in problems[0].message
+    assert "standby replicas are not available yet" in problems[1].message
     assert "there is no `request` here; did you mean `requests`?" in problems[2].message
 
 

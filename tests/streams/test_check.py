@@ -1,4 +1,4 @@
-"""Checks: what one field must be in all of its uses, what needs a re-key, and what is not there yet."""
+"""Checks: what one field must be in all of its uses, what is re-keyed, and what is not there yet."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from streams.codecs.base import FieldType
 from streams.load import loads
 from streams.needs import Needs, narrower
 from streams.notes import Notes
+from streams.plan import plan
 from streams.problems import DeclarationError, nearest, suggest
 from streams.spec import Declaration, Stream
 from tables import count
@@ -90,15 +91,45 @@ def test_constant_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream_key", "table_key"),
-    [((), ("a",)), (("a",), ("b",)), (("a", "b"), ("a",)), (("a", "b"), ("b", "c"))],
+    ("stream_key", "table_key", "rekeyed"),
+    [
+        ((), ("a",), True),
+        (("a",), ("b",), True),
+        (("a", "b"), ("a",), True),
+        (("a", "b"), ("b", "c"), True),
+        (("a",), ("a",), False),
+        (("a",), ("b", "a"), False),
+        (("a", "b"), ("b", "a"), False),
+    ],
 )
-def test_rekey_is_refused_with_both_remedies(stream_key: tuple[str, ...], table_key: tuple[str, ...]) -> None:
-    """A table whose key holds not all of the stream's is refused: declare the key of the producers, or use theirs."""
+def test_a_table_is_rekeyed_unless_its_key_holds_the_streams(
+    stream_key: tuple[str, ...], table_key: tuple[str, ...], *, rekeyed: bool
+) -> None:
+    """Rows that agree in all fields of the stream's key lie in one partition; others go through a topic."""
     stream = Stream(name="s", topic="in", key=stream_key)
-    (message,) = messages(stream, Table(name="t", from_="s", key=table_key, aggregates={"n": count()}))
-    assert f"declare key: [{', '.join(table_key)}] in the stream, if the producers of topic 'in' use" in message
-    assert f"produce a topic that is keyed by {', '.join(table_key)}" in message
+    table = Table(name="t", from_="s", key=table_key, aggregates={"n": count()})
+    assert messages(stream, table) == []
+    made = plan(Declaration(app="ops", streams={"s": stream}, tables={"t": table})).tables["t"]
+    assert made.repartition == ("ops-t-repartition" if rekeyed else None)
+
+
+def test_a_field_derived_anew_is_not_the_streams() -> None:
+    """A table that derives a field of the stream's name is keyed by something else than the producers used."""
+    table = Table(name="t", from_="s", key=("a",), derive={"a": "lower(b)"}, aggregates={"n": count()})
+    made = plan(Declaration(app="ops", streams={"s": Stream(name="s", topic="in", key=("a",))}, tables={"t": table}))
+    assert made.tables["t"].repartition == "ops-t-repartition"
+
+
+def test_a_repartition_topic_is_its_tables_alone() -> None:
+    """Nothing else may be read from it or sent to it, and its name must be one that Kafka takes."""
+    stream = Stream(name="s", topic="ops-t-repartition", key=("a",))
+    table = Table(name="t", from_="s", key=("b",), aggregates={"n": count()})
+    assert "which is also `streams.s.topic`; rename that" in messages(stream, table)[0]
+    longest = 249 - len("ops--repartition")
+    for length, refused in ((longest, False), (longest + 1, True)):
+        table = Table(name="x" * length, from_="s", key=("b",), aggregates={"n": count()})
+        found = messages(Stream(name="s", topic="in", key=("a",)), table)
+        assert [("is longer than 249" in message) for message in found] == [True] * refused
 
 
 def test_fields_of_the_codec_are_known() -> None:

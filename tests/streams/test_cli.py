@@ -64,9 +64,9 @@ def test_version() -> None:
 def test_process() -> None:
     """As a process, too: exit code 78 and a place, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "check", str(GOLDEN / "rekey.bad.yaml")],
+        [sys.executable, "-m", "streams.cli", "check", str(GOLDEN / "of_table.bad.yaml")],
         capture_output=True, text=True, check=False, cwd=GOLDEN.parent.parent,
     )  # fmt: skip
     assert done.returncode == BAD_DECLARATION
     assert "Traceback" not in done.stderr
-    assert "rekey.bad.yaml:7:32: a table by user needs a re-key" in done.stderr
+    assert "of_table.bad.yaml:6:20: 'by_host' is a table" in done.stderr

@@ -198,3 +198,13 @@ def test_outline_tells_all_topics_and_columns() -> None:
             assert f"{name} = {each.describe()}" in text
     assert "FewSales#2" in text
     assert "re-keys: none" in text
+
+
+def test_outline_tells_what_is_rekeyed() -> None:
+    """A table keyed otherwise than its stream is named with its topic, its partitions and their settings."""
+    text = outline(plan(load(GOLDEN / "rekey.good.yaml")))
+    assert "  ops-by_user-repartition: rows of by_user, by user; access comes by host" in text
+    assert "  ops-by_page-repartition: rows of by_page, by page; visits comes without a key" in text
+    assert "    as many partitions as web.visits" in text
+    assert "    cleanup.policy = delete" in text
+    assert "ops-by_host-repartition" not in text

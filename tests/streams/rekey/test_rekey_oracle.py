@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from streams.effects import Limits
 from streams.planned import Plan
-from streams.rekey.placing import places
 from tests.streams.oracle import Event, Oracle, Shape, aggregates
+from tests.streams.rekey.recount import recount
 from tests.streams.rekey.world import BASE, Receiver, World, encode, planned
 
 SECOND = 1000
@@ -59,28 +59,9 @@ def in_ms(shape: Shape) -> Shape:
 
 
 def oracle_of(shape: Shape, logs: Sequence[list[Row]], partition: int) -> Oracle:
-    """Return what one table partition must be: rows by the running time of their own log, closing by the least log."""
-    oracle = Oracle(shape)
-    reached = []
-    for number, log in enumerate(logs):
-        running = -1
-        for offset, (user, time, value) in enumerate(log):
-            running = max(running, time)
-            if value == -3 or int(places([user.encode()], len(logs))[0]) != partition:
-                continue
-            last = time - time % shape.every
-            starts = [s for s in range(last, time - shape.size, -shape.every) if s + shape.size + shape.grace > running]
-            event = Event(offset * len(logs) + number, user, time, value)
-            for start in starts:
-                oracle.rows.setdefault((start, user), []).append(event)
-            if not starts:
-                oracle.late.append(event.offset)
-        reached.append(running)
-    oracle.watermark = min(reached)
-    if oracle.rows and oracle.watermark > 0:
-        oracle.judged_to = min(start for start, _ in oracle.rows) + shape.size
-        oracle.close()
-    return oracle
+    """Return what one table partition must be."""
+    events = [[(Event(at, *row), row[2] > -3) for at, row in enumerate(log)] for log in logs]
+    return recount(shape, events, partition)
 
 
 def check(receiver: Receiver, oracle: Oracle) -> None:

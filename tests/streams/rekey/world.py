@@ -16,7 +16,7 @@ from streams.load import loads
 from streams.notes import Notes
 from streams.planned import Plan, TablePlan
 from streams.planner import make_plan
-from streams.rekey.receiver import BlockReceiver, receiving
+from streams.rekey.receiver import BlockReceiver
 from streams.rekey.sender import Sender
 from streams.table_engine import TableEngine
 from tests.streams.lives import Partition
@@ -131,7 +131,7 @@ class Receiver(Partition):
 
     def live(self) -> None:
         """Restore, resume, and read to the end of the log, from the commit or before it."""
-        self.engine = TableEngine(receiving(self.world.table), self.partition, self.limits)
+        self.engine = TableEngine(self.world.table, self.partition, self.limits)
         self.restore()
         self.engine.load(self.store)
         receiver = BlockReceiver(self.engine, self.world.origins, self.partition)
