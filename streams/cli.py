@@ -43,9 +43,28 @@ def check(file: str) -> None:
 
 @main.command("plan")
 @click.argument("file")
-def show_plan(file: str) -> None:
-    """Show what the declaration in FILE comes to: topics, partitions, state, rules."""
-    click.echo(outline(plan(load(file))))
+@click.option("--kept", is_flag=True, help="Ask the cluster too what becomes of the state that it keeps.")
+@click.option("--bootstrap", help="Address of the cluster, if not as declared or in the environment; means --kept.")
+def show_plan(file: str, bootstrap: str | None, *, kept: bool) -> None:
+    """Show what the declaration in FILE comes to: topics, partitions, state, rules. Nothing is changed."""
+    made = plan(load(file))
+    click.echo(outline(made))
+    if kept or bootstrap:
+        from streams.runtime.commands import show_kept  # noqa: PLC0415 - without a cluster, no Kafka client is needed
+
+        show_kept(made, bootstrap)
+
+
+@main.command("reset")
+@click.argument("file")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "everything", is_flag=True, help="Outputs too: alerts, dead letters, emitted and late rows.")
+@click.option("--bootstrap", help="Address of the cluster, if not as declared or in the environment.")
+def start_over(file: str, bootstrap: str | None, *, yes: bool, everything: bool) -> None:
+    """Start the app in FILE over: delete its state and its committed offsets. All workers must be stopped."""
+    from streams.runtime.commands import reset  # noqa: PLC0415 - without a cluster, no Kafka client is needed
+
+    reset(plan(load(file)), bootstrap, yes=yes, everything=everything)
 
 
 @main.command("schema")

@@ -16,7 +16,7 @@ from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.errors import StateLost, WriteFailed
 from streams.transport.produce import FencedWriter
 from tables.query import Reader
-from tables.records import CLAIM, Record
+from tables.records import CLAIM, PROGRESS, Progress, Record
 from tables.recovery import RestoreProgress, RestoreResult
 from tables.rocks import RocksStore, open_or_rebuild
 from tables.store import StoreCorrupt, StoreError
@@ -101,23 +101,24 @@ class TablePartition:
                 wait_seconds=self.runtime.zombie_seconds,
             )  # fmt: skip
         self.restored, self.restoring = result.records, None
+        self._next, self._earliest = store.offset(), reader.earliest if writer.fenced else 0
+        self._check_whole(result, store)
         engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer))
         engine.stats = self.runtime.table_stats[self.plan.name]
         for _ in engine.loading(store):
             await asyncio.sleep(0)
-        self._next = store.offset()
-        self._earliest = reader.earliest if writer.fenced else 0
-        self._check_whole(engine, result, store)
+        if not engine.progress.n:
+            engine.progress.floor = (self._next or 1) - 1
         _own(engine, writer)
         self.engine, self.reader = engine, Reader(self.plan.table, store, engine.shapes)
         self._intact = True
 
-    def _check_whole(self, engine: TableEngine, result: RestoreResult, store: RocksStore) -> None:
+    def _check_whole(self, result: RestoreResult, store: RocksStore) -> None:
         """See that the changelog had everything; a store that was intact writes again what the log has lost."""
-        progress, name = engine.progress, f"changelog {self.runtime.changelog(self.plan)}-{self.partition}"
-        if not progress.n:
-            progress.floor = (self._next or 1) - 1
-        if progress.floor >= self._earliest:
+        name = f"changelog {self.runtime.changelog(self.plan)}-{self.partition}"
+        (value,) = store.get_many([PROGRESS])
+        progress = None if value is None else Progress.decode(value)
+        if progress is None or progress.floor >= self._earliest:
             return
         if result.start is None or result.rebuilt:
             store.clear()

@@ -134,6 +134,11 @@ class Client:
         except (KafkaError, OSError) as error:
             raise Unreachable(f"Kafka at {self.address} did not answer {type(request).__name__}: {error!r}") from error
 
+    async def topics(self) -> set[str]:
+        """Return the names of all topics that this user may see."""
+        reply = await self.send(MetadataRequest(None))
+        return {topic["topic"] for topic in reply.to_object()["topics"]}
+
     async def metadata(self, topic: str, node: int | None = None) -> Any:
         """Return what a broker, any one unless named, says about one topic now, as aiokafka's decoded object.
 
