@@ -19,7 +19,6 @@ from streams.intake import Receiver
 from streams.rewriting import Rewriting
 from streams.rules.judge import Judge
 from streams.stats import TableStats
-from streams.upgrading import StateMismatch as StateMismatch
 from streams.upgrading import adopt
 from tables.cells import Cells
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record

@@ -36,7 +36,8 @@ class Layout:
 
     The fixed part is one packed record, little endian: `n` (u64, with the number of the shape in its upper 16 bits),
     the fixed columns, a u32 per ragged column (entries) and per object column (bytes of JSON). Wide fields come first
-    and the record is padded to 8 bytes, so that all are aligned. Behind it come the ragged and object columns in the order they were declared.
+    and the record is padded to 8 bytes, so that all are aligned. Behind it come the ragged and object columns in the
+    order they were declared.
 
     Args:
         columns: by aggregate name and column name.

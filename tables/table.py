@@ -27,6 +27,7 @@ class CellStore(memory.Store[Any, Any]):
         Raises:
             TypeError: always; `tables.recovery` reads whole record batches.
         """
+        del batch, to_key, to_value
         raise TypeError(f"the changelog of {self.table_name} is restored by tables.recovery, not by single records")
 
     def __setitem__(self, key: Any, value: Any) -> None:

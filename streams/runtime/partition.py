@@ -15,8 +15,8 @@ from faust.types import TP
 from streams.engine import StreamEngine
 from streams.rekey.receiver import RekeyError
 from streams.runtime.table import TablePartition
-from streams.table_engine import StateMismatch
 from streams.transport.errors import Fenced, TransportError
+from streams.upgrading import StateMismatch
 from tables.store import StoreError
 
 if TYPE_CHECKING:

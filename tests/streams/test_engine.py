@@ -15,7 +15,8 @@ from streams.effects import Batch, Event, Limits, Records, Write
 from streams.engine import StreamEngine
 from streams.load import loads
 from streams.plan import Plan, plan
-from streams.table_engine import StateMismatch, TableEngine
+from streams.table_engine import TableEngine
+from streams.upgrading import StateMismatch
 from tables.records import NEVER, PROGRESS, Progress, Record
 from tables.store import MemoryStore
 
