@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.effects import Limits
-from streams.plan import Plan
+from streams.load import loads
+from streams.plan import Plan, plan
 from streams.upgrading import StateMismatch
 from tables.query import Reader
 from tables.records import CELL, CLAIM, OUTBOX, PROGRESS, Record, split_cell_key
@@ -197,3 +198,23 @@ def test_what_is_written_again_owes_nothing_and_fits_its_writes() -> None:
     assert all(len(write.records) <= 4 and write.records[-1].key == PROGRESS for write in passes)
     keys = [split_cell_key(r.key)[2] for w in passes for r in w.records if r.key.startswith(CELL)]
     assert sorted(keys) == [f"h{i}".encode() for i in range(9)]
+
+
+def test_an_alert_lives_on_over_a_new_column_that_it_shows() -> None:
+    """A firing alert whose annotations name a column that has just begun goes on, and can be shown."""
+    yaml = """
+app: t
+streams:
+  s: {{topic: s, time: {{field: ts, unit: ms}}, key: host}}
+tables:
+  c: {{from: s, key: host, window: {{tumbling: 10s, grace: 0s}}, aggregates: {{{0}}}}}
+alerts:
+  - {{alert: Busy, table: c, expr: "n > 1", annotations: {{summary: "{1}"}}}}
+"""
+    life = Lives(plan(loads(yaml.format("n: count()", "many"))))
+    life.feed(event(1), event(2), event(11))
+    assert [view.state for view in life.table.alerts()] == ["firing"]
+    life = life.turn(plan(loads(yaml.format("n: count(), top: max('v')", "top {{ top }}"))))
+    assert [view.state for view in life.table.alerts()] == ["firing"]
+    life.feed(event(12, v=1), event(21, v=4), event(22, v=4), event(31))
+    assert [view.annotations["summary"] for view in life.table.alerts()] == ["top 4"]
