@@ -54,7 +54,17 @@ async def _table(client: Client, table: TablePlan, chosen: str, found: Iterable[
     since = ", which are null until the first window that begins after the change" if changed.added else ""
     if changed.added and table.table.window is None:
         since = ", which count from the change on"
-    return f"migrates in {chosen}: {told(changed)}{since}"
+    return f"migrates in {chosen}: {told(changed)}{since}{_hop(table)}"
+
+
+def _hop(table: TablePlan) -> str:
+    """Return what is to be said of a re-keyed table whose declaration changed."""
+    if table.repartition is None:
+        return ""
+    return (
+        f". Blocks of the old declaration that still wait in {table.repartition} will be refused: stop the input, and "
+        f"the workers when they have caught up"
+    )
 
 
 async def _new(client: Client, table: TablePlan, chosen: str, found: Iterable[str]) -> str:
@@ -68,7 +78,7 @@ async def _new(client: Client, table: TablePlan, chosen: str, found: Iterable[st
         why = words(difference(last, table.shape).base) if last else "its declaration"
         return (
             f"starts anew in {chosen}: {why} changed. It counts from the group's committed offsets on; {topic} stays "
-            f"as it is until you delete it"
+            f"as it is until you delete it{_hop(table)}"
         )
     return f"new, in {chosen}; no state is kept yet. A renamed table is a new table"
 
