@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
     from streams.spec import Declaration
-    from streams.testing.lane import Lane, LaneTable
+    from streams.testing.driven import LaneTable
+    from streams.testing.lane import Lane
 
 Sink = Callable[[Event], object]
 Closed = Callable[[str, int, "Rows"], object]

@@ -15,6 +15,9 @@ _KINDS = ((1 << 8, "<u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
 _WIDE = "<i8"
 _FLOAT = "<f8"
 _json = msgspec.json.Encoder().encode
+_msgpack = msgspec.msgpack.Encoder().encode
+_from_json = msgspec.json.Decoder(list[Any]).decode
+_from_msgpack = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 class PackedInts(msgspec.Struct, array_like=True, frozen=True):
@@ -75,7 +78,8 @@ class PackedColumn(msgspec.Struct, array_like=True, frozen=True):
         floats: of `float` and `mixed` the values.
         bits: of `bool` the values, of `mixed` which rows are integers.
         texts: of `text` the distinct values.
-        items: of `any` the values, a JSON array.
+        items: of `any` the values, as msgpack.
+        json: the same as JSON, where an integer within them is beyond 64 bits.
     """
 
     kind: Kind
@@ -85,6 +89,7 @@ class PackedColumn(msgspec.Struct, array_like=True, frozen=True):
     bits: bytes | None = None
     texts: list[str] | None = None
     items: bytes | None = None
+    json: bytes | None = None
 
     def unpack(self, n: int) -> Column:
         """Return the column.
@@ -110,7 +115,7 @@ class PackedColumn(msgspec.Struct, array_like=True, frozen=True):
             return _unpack_bits(_given(self.bits), n)
         if self.kind == "text":
             return _pick(_given(self.texts), _integers(self.ints, n))
-        items = msgspec.json.decode(_given(self.items), type=list[Any])
+        items = _from_json(self.json) if self.json is not None else _from_msgpack(_given(self.items))
         if len(items) != n:
             raise ValueError(f"{len(items)} values for {n} rows")
         return np.fromiter(items, object, n)
@@ -171,11 +176,18 @@ class Packer:
         if column.kind == "bool":
             return PackedColumn("bool", null, bits=_pack_bits(column.values))
         if column.kind == "any":
-            return PackedColumn("any", null, items=_json(column.values.tolist()))
+            return _pack_any(column.values.tolist(), null)
         floats = column.values.astype(_FLOAT).tobytes()
         if column.kind == "float" or column.ints is None or column.integer is None:
             return PackedColumn("float", null, floats=floats)
         return PackedColumn("mixed", null, pack(column.ints), floats, _pack_bits(column.integer))
+
+
+def _pack_any(items: list[Any], null: bytes | None) -> PackedColumn:
+    try:
+        return PackedColumn("any", null, items=_msgpack(items))
+    except OverflowError:
+        return PackedColumn("any", null, json=_json(items))
 
 
 def _given(part: Any) -> Any:

@@ -56,7 +56,7 @@ class Harness:
         self._emitted: dict[str, list[Emitted]] = {}
         self._resolved: list[AlertState] = []
         self._lanes = [
-            Lane(stream, partition, ahead=ahead)
+            Lane(stream, partition, partitions, ahead=ahead)
             for stream in self.plan.streams.values()
             for partition in range(partitions)
         ]
@@ -64,6 +64,7 @@ class Harness:
             for table in lane.tables:
                 table.engine.on_change = self._note
         self._backlog: list[tuple[str, int, _Input]] = []
+        self._begun = self._clock
 
     @property
     def clock(self) -> int:
@@ -149,13 +150,23 @@ class Harness:
     def _move(self, clock: int, hearing: Sequence[Lane]) -> None:
         """Move the clock forward; inputs that hear something now are not silent."""
         self._clock = max(clock, clock if self._clock is None else self._clock)
-        for lane in self._lanes:
-            if lane not in hearing:
-                self._emit(lane.silence(self._clock))
+        self._begun = self._clock if self._begun is None else self._begun
+        quiet, heard = [lane for lane in self._lanes if lane not in hearing], {lane.topic for lane in hearing}
+        for lane in quiet:
+            self._emit(lane.idle(self._clock, self._begun))
+        for lane in quiet:
+            self._emit(lane.silence(self._clock))
+            if lane.topic not in heard:
+                self._emit(lane.silence_of_all(self._clock))
 
     def _emit(self, events: Iterable[Any]) -> None:
         for event in events:
             partition = partition_of(event.key, self.partitions) if event.partition is None else event.partition
+            fed = [lane for lane in self._lanes if lane.partition == partition and lane.receives(event.topic)]
+            for lane in fed:
+                self._emit(lane.receive(event.topic, event.value, self.clock))
+            if fed:
+                continue
             self._emitted.setdefault(event.topic, []).append(Emitted.of(event, self.clock, partition))
             if any(lane.topic == event.topic for lane in self._lanes):
                 record = _Input(event.value, event.key, self.clock, partition)
