@@ -62,7 +62,7 @@ def _hop(table: TablePlan) -> str:
     if table.repartition is None:
         return ""
     return (
-        f". Blocks of the old declaration that still wait in {table.repartition} will be refused: stop the input, and "
+        f". Rows that still wait in {table.repartition} do not have what is new: to lose nothing, stop the input, and "
         f"the workers when they have caught up"
     )
 

@@ -94,7 +94,7 @@ class RekeyedPartition(InputPartition):
     """
 
     def __init__(self, runtime: Runtime, plan: StreamPlan, table: TablePlan, partition: int) -> None:
-        super().__init__(runtime, plan, partition)
+        super().__init__(runtime, replace(plan, tables=()), partition)
         self.tp = TP(str(table.repartition), partition)
         self.origin = f"{table.repartition}-{partition}"
         self.tables = [TablePartition(runtime, table, partition)]

@@ -92,7 +92,8 @@ def records(count: int, seed: int) -> Iterator[Sent]:
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rekeyed]:
     """Return an app on each of the brokers."""
     bootstrap = request.getfixturevalue(request.param).bootstrap
-    each = Rekeyed(bootstrap, f"r{request.param}", tmp_path)
+    test = request.node.originalname
+    each = Rekeyed(bootstrap, f"{'r' if 'killed' in test else 's'}{request.param}", tmp_path)
     yield each
     each.kill()
 
@@ -114,6 +115,38 @@ def test_a_killed_worker_and_a_new_one_change_nothing(run: Rekeyed) -> None:
     until(run.received, lambda: f"all blocks folded\n{run.said()}")
     assert [run.workers[name].stop() for name in "bc"] == [0, 0], run.said()
     compare(run)
+
+
+def test_partitions_without_records_do_not_hold_windows_for_ever(run: Rekeyed) -> None:
+    """Two of four partitions have records, then all are silent: each says so, and the clock closes what is open.
+
+    A worker that starts when all is silent already ends at the same rows.
+    """
+    emitting = DECLARATION.replace("idle: never", "idle: 2s").replace("    late:", "    emit: close\n    late:")
+    emitting = emitting.replace("hopping: 30s, every: 10s, grace: 5s", "tumbling: 4s, grace: 0s")
+    run.declaration.write_text(emitting.format(app=run.app))
+    value = {"host": "h0", "user": "u1", "bytes": 1}
+    times = [BASE, BASE + 1_000, BASE + 12_000]
+    run.worker("a").wait_ready()
+    for partition in (0, 1):
+        rows = [Sent(partition, b"h0", json.dumps({**value, "ts": ts}).encode()) for ts in times]
+        produce(run.bootstrap, run.topic, rows)
+    until(lambda: len(emitted(run)) == 1, lambda: f"the window that the rows passed\n{run.said()}", 60)
+    run.workers["a"].kill()
+    run.worker("b").wait_ready()
+    until(lambda: len(emitted(run)) == 2, lambda: f"all windows\n{run.said()}", 120)
+    assert run.workers["b"].stop() == 0
+    assert emitted(run) == {BASE: 4, BASE + 12_000: 2}
+
+
+def emitted(run: Rekeyed) -> dict[int, int]:
+    """Return the count of each emitted row by the start of its window; repeats must be equal."""
+    found: dict[int, int] = {}
+    for record in read(run.bootstrap, f"{run.app}-users"):
+        body = json.loads(record.value)
+        start = int(dict(record.headers)["start"])
+        assert found.setdefault(start, body["n"]) == body["n"]
+    return found
 
 
 def compare(run: Rekeyed) -> None:
