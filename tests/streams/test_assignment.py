@@ -330,15 +330,21 @@ def test_standbys_are_on_other_members_and_even(groups: list[Group], sizes: list
 
 @given(st.integers(2, 40), st.integers(3, 6), st.data())
 def test_units_of_a_failed_member_go_to_their_standbys(count: int, size: int, data: st.DataObject) -> None:
-    """With one standby each, at most one unit of a failed member goes to a member that has nothing of it."""
+    """A unit of a failed member goes where nothing of it is only if its follower could not take it and stay even.
+
+    That all but one go to their followers is not true: of 21 units on 6 members, the 3 of one that fails may be
+    followed by two that have as many units as anybody may have.
+    """
     groups = [Group(topics={"source": count, "log": count}, state=frozenset({"log"}), standby=1)]
     members = history(groups, [size])
     gone = data.draw(st.sampled_from(members))
     left = [member for member in members if member is not gone]
-    now = assign(left, groups)
-    had = {member.id: set(member.active.get("log", ())) | set(member.standby.get("log", ())) for member in left}
-    cold = [unit for unit, name in units(groups[0], now).items() if unit not in had[name]]
-    assert len(cold) <= 1
+    now = units(groups[0], assign(left, groups))
+    load = Counter(now.values())
+    for unit, owner in now.items():
+        warm = [each for each in left if unit in {*each.active.get("log", ()), *each.standby.get("log", ())}]
+        if owner not in {each.id for each in warm}:
+            assert all(load[each.id] >= load[owner] for each in warm)
 
 
 @given(st.integers(4, 60), st.integers(3, 6))
