@@ -61,6 +61,8 @@ class Outlets:
 
     async def send(self, batches: Sequence[Batch]) -> None:
         """Send batches, and return when every destination has acknowledged its blocks."""
+        if not self:
+            return
         events: list[Event] = []
         for batch in batches:
             whole = replace(batch, lo=min(batch.lo, self._next))
@@ -70,16 +72,13 @@ class Outlets:
                     sent = sender.send(whole)
                 events += sent.letters + sent.blocks
         self._said_idle = False
-        if events:
-            await self._runtime.send(events)
+        await self._runtime.send(events)
 
     async def idle(self, at: int) -> None:
         """Tell every destination, once, that the input was read to offset `at`, its end, and is silent."""
-        if self._said_idle:
+        if self._said_idle or not self:
             return
-        events = [event for sender in self._senders for event in sender.idle(at)]
-        if events:
-            await self._runtime.send(events)
+        await self._runtime.send([event for sender in self._senders for event in sender.idle(at)])
         self._said_idle = True
 
 

@@ -89,7 +89,11 @@ class World:
         return [Receiver(self, partition).run() for partition in range(len(self.inputs))]
 
     def sending(self, partition: int) -> Iterator[bool]:
-        """Send one partition batch by batch; a new life begins at or before what is committed."""
+        """Send one partition batch by batch; a new life begins at or before what is committed.
+
+        What was on its way when a life ended lands then, or later, or never.
+        """
+        stale: list[Event] = []
         commit, position, sender = 0, 0, self.sender(partition)
         values = self.inputs[partition]
         decoder = StreamEngine(self.stream, partition)
@@ -101,10 +105,15 @@ class World:
             position = stop
             if self.restarts and self.random.random() < 0.15:
                 self.restarts -= 1
-                self.append(sent.blocks[: self.random.randrange(len(sent.blocks) + 1)])
+                landed = self.random.randrange(len(sent.blocks) + 1)
+                self.append(sent.blocks[:landed])
+                stale += sent.blocks[landed:]
                 position, sender = commit, self.sender(partition)
                 continue
             self.append(sent.blocks)
+            if stale and self.random.random() < 0.5:
+                self.append(stale)
+                stale.clear()
             if self.random.random() < 0.7:
                 commit = position
             yield True
