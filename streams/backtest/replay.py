@@ -132,6 +132,8 @@ class Replay(Harness):
 
     def _emit(self, events: Iterable[Any]) -> None:
         for event in events:
+            if self._handed_on(event):
+                continue
             if event.topic == self.plan.dead_letters:
                 self.dead[dict(event.headers).get(_REASON, b"").decode()] += 1
             if event.topic in self._sinks:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streams.effects import Event
 from streams.load import load
 from streams.plan import plan
 from streams.spec import Declaration
@@ -161,16 +162,20 @@ class Harness:
 
     def _emit(self, events: Iterable[Any]) -> None:
         for event in events:
-            partition = partition_of(event.key, self.partitions) if event.partition is None else event.partition
-            fed = [lane for lane in self._lanes if lane.partition == partition and lane.receives(event.topic)]
-            for lane in fed:
-                self._emit(lane.receive(event.topic, event.value, self.clock))
-            if fed:
+            if self._handed_on(event):
                 continue
+            partition = partition_of(event.key, self.partitions) if event.partition is None else event.partition
             self._emitted.setdefault(event.topic, []).append(Emitted.of(event, self.clock, partition))
             if any(lane.topic == event.topic for lane in self._lanes):
                 record = _Input(event.value, event.key, self.clock, partition)
                 self._backlog.append((event.topic, partition, record))
+
+    def _handed_on(self, event: Event) -> bool:
+        """Hand a block of a re-key to the table partition that it is for, and return whether it is one."""
+        fed = [lane for lane in self._lanes if lane.partition == event.partition and lane.receives(event.topic)]
+        for lane in fed:
+            self._emit(lane.receive(event.topic, event.value, self.clock))
+        return bool(fed)
 
     def _note(self, change: Any) -> None:
         state = resolved(change)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from streams.backtest.replay import Replay
 from streams.load import loads
 from streams.testing import Harness
 
@@ -94,3 +96,20 @@ def test_silence_of_all_partitions_closes_windows(idle: str) -> None:
     for _ in range(4):
         made.advance("30s")
     assert len(made.emitted("t-c")) == (2 if idle == "1m" else 0)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_backtest_goes_through_the_rekey(partitions: int) -> None:
+    """A replay gives a re-keyed table the rows that it gives a local one, from any number of partitions."""
+    found = {}
+    for key, count in (("key: user", 1), ("", partitions)):
+        replay = Replay(loads(APP.replace("KEY", key)), count)
+        for partition in range(count):
+            rows = [event(second) for second in range(60) if second % count == partition]
+            replay.take("s", partition, [json.dumps(row).encode() for row in rows])
+        replay.finish()
+        found[key] = {(row.start, row.key): row.values for row in replay.table("c").rows()}
+        assert replay.late_rows == 0
+        assert replay.last == BASE + 59 * SECOND
+    assert found["key: user"] == found[""]
+    assert len(found[""]) == 7
