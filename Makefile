@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit format bench bench-quick lock clean
+.PHONY: help demo test lint types unit format bench bench-quick crash lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,10 @@ bench: $(STAMP)  ## run every benchmark
 
 bench-quick: $(STAMP)  ## the main figures in three minutes; one JSON line last
 	@$(BIN)/python -m tests.benchmarks.quick
+
+crash: $(STAMP)  ## hurt workers and broker, then recount; FAULTS=40 SEED=1
+	@if [ "$$CI" = true ]; then .ci/tools java mvn; fi
+	@$(BIN)/python -m tests.crash --faults $(or $(FAULTS),40) --seed $(or $(SEED),1) $(ARGS)
 
 lock: $(STAMP)  ## resolve the dependencies anew, with hashes
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
