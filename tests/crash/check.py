@@ -75,9 +75,8 @@ def check(app: Tortured) -> Verdict:
         for each in (totals(app, planned), keyed.totals)
     ]
     verdict.rows("totals", *named)
-    planned.tables["traffic"] = planned.tables["users"]
     rows = {(p, *where): aggregates(events) for p, each in enumerate(users) for where, events in each.rows.items()}
-    verdict.rows("users", traffic(app, planned), rows)
+    verdict.rows("users", traffic(app, planned, "users"), rows)
     wanted = {("Busy", *each) for each in keyed.alerts}
     wanted |= {("BusyUser", *each) for oracle in users for each in oracle.alerts}
     verdict.members("alert", alerts(app), wanted)

@@ -93,9 +93,9 @@ class Run:
         return wanted
 
 
-def traffic(run: Run, planned: Plan) -> dict[tuple[int, int, str], dict[str, Any]]:
-    """Return the windowed table as its compacted changelog says."""
-    table = planned.tables["traffic"]
+def traffic(run: Run, planned: Plan, name: str = "traffic") -> dict[tuple[int, int, str], dict[str, Any]]:
+    """Return a windowed table as its compacted changelog says."""
+    table = planned.tables[name]
     found = {}
     for partition, store in compacted(run.bootstrap, table.changelog).items():
         reader = Reader(table.table, store)
