@@ -41,7 +41,7 @@ async def watch(consumer: BatchConsumer, thread: BatchThread) -> None:
     group, said = consumer.app.conf.id, ""
     while not consumer.should_stop:
         await consumer.sleep(INTERVAL)
-        if consumer.should_stop or thread.should_stop:
+        if thread.should_stop:
             return
         error = await thread.in_thread(_failure(thread))
         text = "" if error is None else explain(group, error)
