@@ -28,6 +28,8 @@ class Worker:
         settings: more environment variables.
     """
 
+    app = "streams.worker"
+
     def __init__(self, declaration: Path, bootstrap: str, folder: Path, **settings: str) -> None:
         """Choose a port; nothing runs yet."""
         self.port = free_port()
@@ -61,7 +63,7 @@ class Worker:
     def start(self) -> Self:
         """Start the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "faust", "-A", "streams.worker", "worker", "-l", "info"]
+        command = [sys.executable, "-m", "faust", "-A", self.app, "worker", "-l", "info"]
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 command, env=self._environ, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -35,6 +35,7 @@ def hurt(app: Tortured, cluster: KafkaCluster, names: list[str], random: Random)
         time.sleep(random.uniform(1, 4))
         FAULTS[name](app, cluster.brokers[0], random)
         began = time.monotonic()
+        app.wait_fed(RECOVERY_SECONDS)
         app.wait_caught_up(RECOVERY_SECONDS)
         seconds.append(time.monotonic() - began)
         say(f"{number}/{len(names)} {name}: caught up after {seconds[-1]:.1f} s")
@@ -43,9 +44,9 @@ def hurt(app: Tortured, cluster: KafkaCluster, names: list[str], random: Random)
     return seconds
 
 
-def torture(cluster: KafkaCluster, folder: Path, names: list[str], seed: int) -> dict[str, Any]:
+def torture(cluster: KafkaCluster, folder: Path, names: list[str], seed: int, *, careless: bool) -> dict[str, Any]:
     """Run the app through the faults and return the report."""
-    app = Tortured(cluster.bootstrap, folder, seed)
+    app = Tortured(cluster.bootstrap, folder, seed, careless=careless)
     try:
         app.begin()
         seconds = hurt(app, cluster, names, Random(f"faults {seed}"))  # noqa: S311 - a schedule, no secret
@@ -77,6 +78,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=40, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="of input and faults; the same one repeats a run")
     parser.add_argument("--only", choices=sorted(FAULTS), action="append", help="draw from these kinds only")
+    parser.add_argument("--careless", action="store_true", help="switch the skip rule off: the run must fail")
     chosen = parser.parse_args()
     names = schedule(chosen.faults, Random(chosen.seed), chosen.only)  # noqa: S311 - a schedule, no secret
     folder = (BUILD / f"crash-{chosen.seed}").resolve()
@@ -84,10 +86,11 @@ def main() -> int:
     folder.mkdir(parents=True)
     again = f"python -m tests.crash --faults {chosen.faults} --seed {chosen.seed}"
     again += "".join(f" --only {name}" for name in chosen.only or ())
+    again += " --careless" * chosen.careless
     say(f"{again}\n{', '.join(names)}")
     cluster = KafkaCluster()
     try:
-        found = torture(cluster.start(), folder, names, chosen.seed)
+        found = torture(cluster.start(), folder, names, chosen.seed, careless=chosen.careless)
     except BaseException as error:
         say(f"FAILED ({type(error).__name__}); repeat with: {again}; what the workers printed lies in {folder}")
         raise

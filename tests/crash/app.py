@@ -12,9 +12,10 @@ from pathlib import Path
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from tests.integration.app_run import Run
+from tests.integration.app_run import SETTINGS, Run
 from tests.integration.scenario import BASE, PARTITIONS, POISON, records
 from tests.outside import Sent, committed, until
+from tests.workers import Worker
 
 USERS = 9
 RATE = 200
@@ -64,6 +65,12 @@ def _with_user(record: Sent) -> Sent:
     return replace(record, value=json.dumps({**json.loads(record.value), "user": user}).encode())
 
 
+class Careless(Worker):
+    """A worker that counts twice what it reads twice."""
+
+    app = "tests.crash.careless"
+
+
 class Tortured(Run):
     """The app on one broker, with three workers and an input that goes on until it is told to end.
 
@@ -71,15 +78,22 @@ class Tortured(Run):
         bootstrap: address of the broker.
         folder: for declaration, state and output.
         seed: of the input.
+        careless: whether its workers fold again what was folded before.
     """
 
-    def __init__(self, bootstrap: str, folder: Path, seed: int) -> None:
+    def __init__(self, bootstrap: str, folder: Path, seed: int, *, careless: bool = False) -> None:
         """Write the declaration and create the input topic."""
         super().__init__(bootstrap, f"crash{seed}", folder)
         self.declaration.write_text(DECLARATION.format(app=self.app))
+        self._worker = Careless if careless else Worker
         self._inputs = inputs(seed)
         self._enough = threading.Event()
         self._feeding = threading.Thread(target=self._feed, daemon=True)
+
+    def worker(self, name: str) -> Worker:
+        """Start a worker; one of the same name goes on with the state that is there."""
+        self.workers[name] = self._worker(self.declaration, self.bootstrap, self.folder / name, **SETTINGS).start()
+        return self.workers[name]
 
     def begin(self) -> None:
         """Start the workers and the input."""
@@ -124,6 +138,19 @@ class Tortured(Run):
         except KafkaError:
             return sum(ends)
         return sum(max(0, end - at) for end, at in zip(ends, done, strict=True))
+
+    def wait_fed(self, seconds: float) -> None:
+        """Wait until every partition of the input has a record more than now.
+
+        Raises:
+            AssertionError: one has not in time.
+        """
+        before = self.end_offsets(self.topic)
+        until(
+            lambda: all(now > then for now, then in zip(self.end_offsets(self.topic), before, strict=True)),
+            "new records in every partition of the input",
+            seconds,
+        )
 
     def wait_caught_up(self, seconds: float) -> None:
         """Wait until all that now lies in the input and in the repartition topic is committed.

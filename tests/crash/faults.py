@@ -72,8 +72,9 @@ def delete_state(app: Tortured, _: KafkaBroker, random: Random) -> None:
 
 
 def damage_state(app: Tortured, _: KafkaBroker, random: Random) -> None:
-    """Half of a data file or manifest of each store is gone after a SIGKILL."""
-    name = random.choice(WORKERS)
+    """Half of a data file or manifest of each store is gone after a SIGKILL of a worker that has stores."""
+    names = random.sample(WORKERS, len(WORKERS))
+    name = max(names, key=lambda each: any((app.folder / each / "state").rglob("CURRENT")))
     app.workers[name].kill()
     for current in sorted((app.folder / name / "state").rglob("CURRENT")):
         files = sorted([*current.parent.glob("*.sst"), *current.parent.glob("MANIFEST-*")])
