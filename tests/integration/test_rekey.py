@@ -131,7 +131,7 @@ def test_partitions_without_records_do_not_hold_windows_for_ever(run: Rekeyed) -
     for partition in (0, 1):
         rows = [Sent(partition, b"h0", json.dumps({**value, "ts": ts}).encode()) for ts in times]
         produce(run.bootstrap, run.topic, rows)
-    until(lambda: len(emitted(run)) == 1, lambda: f"the window that the rows passed\n{run.said()}", 60)
+    until(lambda: len(emitted(run)) >= 1, lambda: f"the window that the rows passed\n{run.said()}", 60)
     run.workers["a"].kill()
     run.worker("b").wait_ready()
     until(lambda: len(emitted(run)) == 2, lambda: f"all windows\n{run.said()}", 120)
