@@ -154,8 +154,8 @@ def tracked() -> list[Path]:
 def test_no_file_names_a_machine_or_a_registry() -> None:
     """Files hold neither paths of somebody's machine nor hosts of registries: they differ from place to place."""
     # Each is written so that this line does not hold it.
-    names = ("pypi org", "pythonhosted org", "npmjs ", "repo1? maven", "crates io", "deb debian")
-    hosts = tuple(name.replace(" ", "[.]") for name in names)
+    names = ("py-pi org", "python-hosted org", "npm-js ", "repo1? maven", "crates io", "deb debian")
+    hosts = tuple(name.replace("-", "").replace(" ", "[.]") for name in names)
     paths = (r"/[h]ome/\w", r"/[U]sers/\w", "/[r]oot/", "/[w]ork/", "/[o]pt/wheels", "--[f]ind-links ")
     pattern = re.compile("|".join((*hosts, *paths)).encode())
     found = [
