@@ -18,7 +18,8 @@ from streams.problems import DeclarationError, Finding, Path, Place, Problem, su
 from streams.shapes import Section
 from streams.spec import Alert, Declaration, Stream, TimeField
 from tables.aggregates.base import Aggregate
-from tables.spec import Table, Window
+from tables.spec import Table
+from tables.windows import Window
 
 Names = str | Sequence[str]
 

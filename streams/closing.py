@@ -59,7 +59,7 @@ class Closer:
 
     def next_close(self) -> int | None:
         """Return the least watermark at which a window closes that has a row, or an alert changes by time."""
-        if self._panes.window is None:
+        if not self._panes.windowed:
             return self._judge.deadline()
         windows = self._cells.occupied(self._from, EVER)[:1]
         live = self._judge.next_window(self._from)
@@ -68,7 +68,7 @@ class Closer:
 
     def last_close(self) -> int | None:
         """Return the watermark at which the last window that has a row closes; None if no open one has."""
-        windows = self._cells.occupied(self._from, EVER) if self._panes.window is not None else []
+        windows = self._cells.occupied(self._from, EVER) if self._panes.windowed else []
         return self._panes.closes_at(windows[-1]) if windows else None
 
     @property
@@ -80,7 +80,7 @@ class Closer:
 
     def _close(self) -> Iterator[Write]:
         progress = self._engine.progress
-        if progress.watermark == NEVER or self._panes.window is None:
+        if progress.watermark == NEVER or not self._panes.windowed:
             return
         end = self._panes.open_from(progress.watermark)
         occupied = iter(self._cells.occupied(self._from, end))
@@ -147,7 +147,7 @@ class Closer:
     def _revived(self) -> Windows:
         """Return the open rows of keys whose alert a closed window has just ended: they may hold it up again."""
         ended, keys = self._engine.ended, self._cells.keys
-        if not ended or self._panes.window is None:
+        if not ended or not self._panes.windowed:
             ended.clear()
             return []
         codes = np.array([code for key in ended if (code := keys.code(key)) is not None], np.int64)

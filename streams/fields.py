@@ -12,8 +12,10 @@ from streams.problems import Path
 from streams.ruletests.fields import TESTS
 from streams.shapes import ByName, Either, Key, ListOf, Names, Section
 from streams.spec import Alert, Declaration, Stream, TimeField
+from streams.window_keys import WINDOW
 from tables.aggregates.base import Aggregate
-from tables.spec import Table, Window
+from tables.spec import Table
+from tables.windows import Window
 
 NAME = Text("a name", "[a-z][a-z0-9_]*", "write small letters, digits and _, a letter first")
 RULE_NAME = Text("an alert's name", "[A-Za-z_][A-Za-z0-9_]*", "write letters, digits and _, no digit first")
@@ -50,23 +52,6 @@ class AggregateCall(Kind):
         return {"type": "string", "pattern": r"^\s*[a-z_]+\s*\("}
 
 
-def make_window(
-    tumbling: int | None = None, hopping: int | None = None, every: int | None = None, grace: int = 10_000
-) -> Window:
-    """Return the window that a mapping says.
-
-    Raises:
-        ValueError: it is neither tumbling nor hopping, or both.
-    """
-    if (tumbling is None) == (hopping is None):
-        raise ValueError("a window is either tumbling or hopping; write {tumbling: 1m} or {hopping: 5m, every: 30s}")
-    if tumbling is not None and every is not None:
-        raise ValueError("`every` is for hopping windows; a tumbling window starts where the last one ends")
-    if hopping is not None and every is None:
-        raise ValueError("a hopping window needs `every`, the distance of two starts; write {hopping: 5m, every: 30s}")
-    return Window(tumbling or hopping or 0, every or tumbling or 0, grace)
-
-
 TIME = Section(
     "time",
     (
@@ -74,16 +59,6 @@ TIME = Section(
         Key("unit", Choice(("s", "ms", "us", "ns")), "Unit of a number; without it, its size tells.", "by its size"),
     ),
     TimeField,
-)
-WINDOW = Section(
-    "window",
-    (
-        Key("tumbling", Duration(least=1), "Length of windows that touch and do not overlap.", "none"),
-        Key("hopping", Duration(least=1), "Length of windows that overlap; needs `every`.", "none"),
-        Key("every", Duration(least=1), "Distance of two starts of hopping windows; at most their length.", "none"),
-        Key("grace", Duration(), "How long after its end a window stays open, in event time.", "10s"),
-    ),
-    make_window,
 )
 STREAM = Section(
     "a stream",
@@ -150,7 +125,7 @@ TABLE = Section(
         Key(
             "window",
             Either(Choice(("none",)), WINDOW, lambda _: None, Window),
-            "Tumbling or hopping windows; `none` keeps one running total per key.",
+            "Windows of one kind; `none` keeps one running total per key.",
             "none",
         ),
         Key("keep", Duration(least=1), "How long closed rows can be asked for, in event time.", "24h"),

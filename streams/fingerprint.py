@@ -25,7 +25,7 @@ def shape(stream: Stream, table: Table) -> Shape:
     derive = {**stream.derive, **table.derive}
     base = {
         "key": list(table.key),
-        "window": [table.window.size, table.window.every] if table.window else None,
+        "window": table.window.shape() if table.window else None,
         "time": [stream.time.field, stream.time.unit] if stream.time else None,
         "where": [stream.where, table.where],
         "derive": _used(derive, {*table.key, *_fields([stream.where, table.where])}),

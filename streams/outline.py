@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streams.planned import Plan, RulePlan, StreamPlan, TablePlan
 from tables.durations import render
-from tables.spec import Window
+from tables.windows import Window
 
 
 def outline(plan: Plan) -> str:
@@ -74,10 +74,7 @@ def _table(plan: TablePlan, topic: str) -> Iterator[str]:
 
 
 def _window(window: Window | None) -> str:
-    if window is None:
-        return "no window"
-    kind = "tumbling" if window.tumbling else f"every {render(window.every)}, hopping"
-    return f"{kind} windows of {render(window.size)}, grace {render(window.grace)}"
+    return "no window" if window is None else f"{window.words()}, grace {render(window.grace)}"
 
 
 def _spoken(name: str, value: str) -> str:

@@ -29,7 +29,10 @@ from tables.aggregates.stddev import stddev
 from tables.aggregates.sum import sum  # noqa: A004 - the word that a declaration uses
 from tables.aggregates.top_k import top_k
 from tables.aggregates.variance import variance
-from tables.spec import Table, Window, hopping, tumbling
+from tables.spec import Table
+from tables.windows import Window
+from tables.windows.hopping import hopping
+from tables.windows.tumbling import tumbling
 
 __all__ = [
     "Table",

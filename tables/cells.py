@@ -21,7 +21,7 @@ from tables.growth import growth
 from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
 from tables.shapes import Shapes
 from tables.store import cells_of
-from tables.windows import Panes
+from tables.windows import panes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ class Cells:
     def __init__(self, table: Table) -> None:
         """Make a partition without cells."""
         self.table = table
-        self.panes = Panes(table.window)
+        self.panes = panes(table.window)
         columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
         self._map = CellMap(columns, table.max_keys)
         self._shapes = Shapes()

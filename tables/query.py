@@ -14,7 +14,7 @@ from tables.records import NEVER, PROGRESS, Progress, cell_key
 from tables.shapes import Shapes, kept_shapes
 from tables.state import State
 from tables.store import cells_of
-from tables.windows import FOREVER, Panes
+from tables.windows import FOREVER, panes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +76,7 @@ class Reader:
         """Look at a store; no cell is read yet."""
         self.table = table
         self._store = store
-        self._panes = Panes(table.window)
+        self._panes = panes(table.window)
         self._shapes = shapes or self._stored_shapes()
         columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
         self._empty = State(columns, self._shapes.number, self._shapes.former)

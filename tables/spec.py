@@ -8,48 +8,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from tables.aggregates.base import Aggregate
-from tables.durations import parse
+from tables.windows.base import Window
 
 DAY = 86_400_000
-
-
-@dataclass(frozen=True)
-class Window:
-    """Windows `[start, start + size)` that start at every multiple of `every` since the epoch.
-
-    Args:
-        size: length in ms.
-        every: distance of two starts in ms; equal to `size` for tumbling windows.
-        grace: how long after its end a window stays open, in ms of event time.
-    """
-
-    size: int
-    every: int
-    grace: int = 10_000
-
-    def __post_init__(self) -> None:
-        """Refuse windows that could hold nothing or leave gaps."""
-        if self.size <= 0:
-            raise ValueError("a window must be longer than 0s; write for example tumbling('1m')")
-        if not 0 < self.every <= self.size:
-            raise ValueError(
-                "`every` must be more than 0s and at most the window's length, or rows fall between windows"
-            )
-
-    @property
-    def tumbling(self) -> bool:
-        """Whether each instant lies in exactly one window."""
-        return self.size == self.every
-
-
-def tumbling(size: str, *, grace: str = "10s") -> Window:
-    """Return windows of `size` that touch and do not overlap: `tumbling("1m")`."""
-    return Window(parse(size), parse(size), parse(grace))
-
-
-def hopping(size: str, every: str, *, grace: str = "10s") -> Window:
-    """Return windows of `size` that start at each `every`: `hopping("5m", every="30s")`."""
-    return Window(parse(size), parse(every), parse(grace))
 
 
 @dataclass(frozen=True, kw_only=True)

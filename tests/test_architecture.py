@@ -14,7 +14,7 @@ import pytest
 import streams
 import tables
 from streams import codecs
-from tables import aggregates
+from tables import aggregates, windows
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(path for package in ("streams", "tables") for path in (ROOT / package).rglob("*.py"))
@@ -185,8 +185,9 @@ def test_exceptions_to_the_rules_give_their_reason(path: Path) -> None:
 
 
 def test_every_part_has_its_test() -> None:
-    """A codec, an aggregate or a condition is one file and its test, of the same name at the same place."""
+    """A codec, an aggregate, a kind of windows or a condition is one file and its test, of the same name."""
     modules = {aggregate.__module__ for aggregate in aggregates.registry().values()}
+    modules |= {kind.__module__ for kind in windows.registry().values()}
     modules |= {type(codec).__module__ for codec in codecs.registry().values()}
     modules |= {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in CONDITIONS.glob("[!_]*.py")}
     parts = [module.split(".") for module in sorted(modules) if not module.endswith(".base")]

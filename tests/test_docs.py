@@ -11,10 +11,11 @@ import pytest
 
 from streams import codecs, reasons
 from streams.cli import main
-from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME, WINDOW
+from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME
 from streams.load import load
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.shapes import Section
+from streams.window_keys import WINDOW
 from tables import aggregates
 
 ROOT = Path(__file__).resolve().parent.parent

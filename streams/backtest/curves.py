@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.expr import Expression, compile, syntax  # noqa: A004 - the language's own word
-from tables.windows import Panes
+from tables.windows import panes
 
 if TYPE_CHECKING:
     from streams.codecs.base import FieldType
@@ -78,7 +78,7 @@ class Recorder:
         self._rules = {
             table.name: [(rule, comparisons(rule)) for rule in table.rules] for table in plan.tables.values()
         }  # fmt: skip
-        self._panes = {table.name: Panes(table.table.window) for table in plan.tables.values()}
+        self._panes = {table.name: panes(table.table.window) for table in plan.tables.values()}
         self._steps: dict[tuple[str, int], list[_Step]] = defaultdict(list)
 
     def closed(self, table: str, partition: int, rows: Rows) -> None:

@@ -43,7 +43,7 @@ def rfc3339(ms: int) -> str:
 
 def window_of(panes: Panes, window: int) -> dict[str, int] | None:
     """Return start and end of a window in ms; None for a table without window."""
-    if panes.window is None:
+    if not panes.windowed:
         return None
     return {"start": panes.start(window), "end": panes.end(window)}
 

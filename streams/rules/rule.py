@@ -113,7 +113,7 @@ class Rule:
             windows: the rows that were touched, in the order of the windows.
             watermark: of the table.
         """
-        outcome, windowed = Outcome(), self._panes.window is not None
+        outcome, windowed = Outcome(), self._panes.windowed
         for rows in windows:
             held = dict(self._hits(rows, self._panes.start(rows.window) if windowed else watermark))
             for key, hit in held.items():
@@ -181,10 +181,9 @@ class Rule:
     def _changes_at(self, live: Live, window: int) -> int:
         at = due(live, self._keep)
         window = max(window, live.window) if self._eager else window
-        if at is None or self._panes.window is None:
+        if at is None or not self._panes.windowed:
             return window
-        size = self._panes.window.size
-        return max(window, self._panes.windows_at(at - size, at).start)
+        return max(window, self._panes.ending_from(at))
 
     # all keys
 
@@ -221,6 +220,6 @@ class Rule:
 
     def _ends_at(self, live: Live, now: int) -> int:
         """Return when an alert ended: at the step; without window, to the ms, where time alone ended it."""
-        if self._panes.window is not None or live.missed_at is None:
+        if self._panes.windowed or live.missed_at is None:
             return now
         return min(now, live.missed_at + self._keep)

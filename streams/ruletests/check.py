@@ -9,6 +9,7 @@ from streams.codecs import registry
 from streams.problems import Finding, Path, suggest
 from streams.reasons import REASONS
 from tables.durations import render
+from tables.windows import panes
 
 if TYPE_CHECKING:
     from streams.codecs.base import Codec
@@ -88,11 +89,10 @@ class _Checker:
         if (row.window is None) != (table.window is None):
             message = "has no window; leave `window` out" if row.window else "has windows; give `window`, its start"
             yield Finding((*path, "window") if row.window else path, f"table {row.table} {message}")
-        every = getattr(table.window, "every", None)
         start = row.window.at(self._test.start) if row.window else 0
-        if every and start % every:
-            before = render(max(start - start % every - self._test.start, 0))
-            message = f"no window of table {row.table} starts here; one does each {render(every)}, such as at {before}"
+        if row.window and table.window and not (found := panes(table.window)).windows_at(start, start + 1):
+            after = render(found.start(found.starting_from(start)) - self._test.start)
+            message = f"no window of table {row.table} starts here; it has {table.window.words()}, the next at {after}"
             yield Finding((*path, "window"), message)
 
 

@@ -75,7 +75,7 @@ class AlertViews:
         return {
             "name": plan.name,
             "file": self._provider.plan.declaration.app,
-            "interval": 0 if window is None else window.every / 1000,
+            "interval": 0 if window is None else window.interval / 1000,
             "limit": 0,
             "rules": [_rule(rule, [each for each in alerts if each["rule"] == rule.id]) for rule in plan.rules],
             "evaluationTime": 0,

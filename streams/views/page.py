@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tables.durations import render
-
 if TYPE_CHECKING:
     from streams.views.alerts import AlertViews
     from streams.views.provider import Provider
@@ -157,13 +155,12 @@ def _alert(alert: dict[str, Any]) -> str:
 
 
 def _table(table: dict[str, Any]) -> str:
-    window = table["window"]
-    size = "none" if window is None else render(window["size"])
-    if window is not None and window["every"] != window["size"]:
-        size += f" every {render(window['every'])}"
+    window = "none" if table["window"] is None else table["window"]["text"]
     link = f'<td><a href="/api/v1/tables/{escape(table["name"])}">{escape(table["name"])}</a></td>'
     return (
-        link + _td(size, ", ".join(table["key"]), ", ".join(table["columns"])) + _td(table["partitions"], kind="number")
+        link
+        + _td(window, ", ".join(table["key"]), ", ".join(table["columns"]))
+        + _td(table["partitions"], kind="number")
     )
 
 

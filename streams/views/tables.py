@@ -114,7 +114,7 @@ def describe(plan: TablePlan) -> dict[str, Any]:
         "from": plan.stream,
         "key": list(plan.key),
         "columns": [aggregate.name for aggregate in plan.aggregates],
-        "window": None if window is None else {"size": window.size, "every": window.every, "grace": window.grace},
+        "window": None if window is None else window.describe(),
         "keep": plan.table.keep,
     }
 

@@ -18,7 +18,7 @@ from streams.load import load
 from streams.problems import DeclarationError, Problem
 from streams.shapes import Section
 from streams.spec import Stream, TimeField
-from tables import count, hopping, last, mean, quantile, tumbling
+from tables import count, hopping, last, mean, quantile, tumbling, windows
 from tables.spec import Table
 
 GOLDEN = Path(__file__).parent.parent / "declarations"
@@ -199,3 +199,18 @@ def test_adopted_declaration() -> None:
     assert app.declaration == whole
     app.alert("Busy", table="traffic", expr="requests > 1")
     assert len(app.declaration.alerts) == 2
+
+
+def test_windows_in_both_spellings() -> None:
+    """Each kind of windows, with each of its options, says the same as a call and as a mapping."""
+    app = Builder("ops")
+    access = app.stream("access", topic="web.access", time="ts", key="host")
+    called = {
+        "plain": tumbling("1m"),
+        "shifted": tumbling("1h", offset="15m", grace="0s"),
+        "overlapping": hopping("5m", every="30s", offset="10s", grace="1h"),
+    }
+    for name, window in called.items():
+        app.table(name, from_=access, key="host", window=window, n=count())
+    assert {type(window).kind for window in called.values()} == windows.registry().keys()
+    assert app.declaration == load(GOLDEN / "windows.good.yaml")

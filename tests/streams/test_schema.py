@@ -11,20 +11,22 @@ import jsonschema
 import pytest
 import yaml
 
-from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME, WINDOW
+from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME
 from streams.kinds import BROKEN, Duration, Integer, Report
 from streams.nodes import Scalar
 from streams.problems import Place
 from streams.schema import schema
 from streams.shapes import Key, Section
 from streams.spec import Alert, Stream
-from tables.spec import Table, Window
+from streams.window_keys import WINDOW
+from tables import windows
+from tables.spec import Table
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "declarations"
 REFERENCE = ROOT / "deploy" / "docs" / "declaration.md"
 SECTIONS = {"File": FILE, "App": APP, "Stream": STREAM, "Time": TIME, "Table": TABLE, "Window": WINDOW, "Alert": ALERT}
-MADE: dict[str, type] = {"Stream": Stream, "Table": Table, "Alert": Alert, "Window": Window}
+MADE: dict[str, type] = {"Stream": Stream, "Table": Table, "Alert": Alert}
 # Files that are wrong in their form; other mistakes are not to be seen without reading the whole.
 MISSHAPEN = ("names", "durations", "keys", "shapes", "empty")
 
@@ -95,6 +97,25 @@ def test_defaults_are_as_documented(section: str, key: Key) -> None:
     assert value is not BROKEN
     fields = MADE[section].__dataclass_fields__  # type: ignore[attr-defined] # all of MADE are dataclasses
     assert fields[key.argument or key.name].default == value
+
+
+@pytest.mark.parametrize("kind", windows.registry().values(), ids=lambda kind: kind.kind)
+def test_defaults_of_windows_are_as_documented(kind: type[windows.Window]) -> None:
+    """The default that the reference tells of an option of a kind of windows is the one that is used."""
+    fields = kind.__dataclass_fields__
+    for option in kind.options[1:]:
+        if option.default is not None:
+            (key,) = (each for each in WINDOW.keys if each.name == option.name)
+            value = key.kind.read(Scalar(option.default, Place("reference", 1)), (key.name,), Report())
+            assert fields[option.field].default == value
+
+
+@pytest.mark.parametrize("window", [{"tumbling": "1m", "every": "1s"}, {"hopping": "1m"}, {"grace": "1s"}])
+def test_a_window_has_the_keys_of_its_kind(window: dict[str, str]) -> None:
+    """An editor marks a window that mixes kinds, lacks what its kind needs, or is of none."""
+    validator = jsonschema.Draft202012Validator(WINDOW.schema())
+    assert validator.is_valid({"hopping": "1m", "every": "30s", "offset": "1s", "grace": "0s"})
+    assert not validator.is_valid(window)
 
 
 @pytest.mark.parametrize("name", SECTIONS)

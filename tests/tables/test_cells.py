@@ -20,15 +20,23 @@ from tables.cells import Cells
 from tables.columns import Column
 from tables.groups import Index
 from tables.records import NEVER, Progress, cell_key
-from tables.spec import Table, Window
+from tables.spec import Table
 from tables.store import MemoryStore
+from tables.windows.hopping import Hopping
 
 Row = tuple[int, str, int]
 """(event time, key, value)."""
-WINDOWS = [Window(10, 10, 0), Window(10, 10, 7), Window(30, 10, 0), Window(30, 10, 5), Window(25, 10, 4), None]
+WINDOWS = [
+    Hopping(10, every=10, grace=0),
+    Hopping(10, every=10, grace=7),
+    Hopping(30, every=10, grace=0),
+    Hopping(30, every=10, grace=5),
+    Hopping(25, every=10, grace=4),
+    None,
+]
 
 
-def table(window: Window | None, **options: Any) -> Table:
+def table(window: Hopping | None, **options: Any) -> Table:
     """Return a table with a plain, a filtered and an order-sensitive aggregate."""
     aggregates = {
         "rows": Count(),
@@ -101,7 +109,7 @@ class Feeder:
         return Prepared(codes, pane[kept], first[kept], time[kept], offset, x, odd)
 
 
-def oracle(rows: list[Row], window: Window | None) -> dict[int, dict[str, dict[str, Any]]]:
+def oracle(rows: list[Row], window: Hopping | None) -> dict[int, dict[str, dict[str, Any]]]:
     """Return window -> key -> results: each row counts in each window that contains it and is still open."""
     members: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
     watermark = NEVER
@@ -152,7 +160,7 @@ def batches(rows: list[Row], at: list[int]) -> list[list[Row]]:
 def test_every_window_equals_the_oracle_however_the_input_is_cut(
     rows: list[Row],
     at: list[int],
-    window: Window | None,
+    window: Hopping | None,
     restart: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
     """Rows in any order, cut anywhere, with writes and restarts in between.
@@ -177,7 +185,7 @@ def test_every_window_equals_the_oracle_however_the_input_is_cut(
 
 
 @given(events, st.sampled_from(WINDOWS[:-1]))
-def test_a_closed_window_never_changes(rows: list[Row], window: Window) -> None:
+def test_a_closed_window_never_changes(rows: list[Row], window: Hopping) -> None:
     """Whatever comes after a window closed, its rows stay as they were, until they are evicted."""
     feeder, closed = Feeder(table(window)), {}
     for row in rows:
@@ -188,7 +196,7 @@ def test_a_closed_window_never_changes(rows: list[Row], window: Window) -> None:
 
 
 @given(events, cuts, st.sampled_from(WINDOWS))
-def test_touched_windows_are_those_that_changed(rows: list[Row], at: list[int], window: Window | None) -> None:
+def test_touched_windows_are_those_that_changed(rows: list[Row], at: list[int], window: Hopping | None) -> None:
     """After each batch the windows and keys named as touched are exactly those to which a row was added."""
     feeder = Feeder(table(window))
     before: dict[tuple[int, str], int] = {}
@@ -212,7 +220,7 @@ def test_touched_windows_are_those_that_changed(rows: list[Row], at: list[int], 
 
 def test_dirty_cells_are_written_once_with_the_write_that_touched_them() -> None:
     """A flush gives each touched cell one record, keyed by pane, first and key; an untouched cell gives none."""
-    feeder = Feeder(table(Window(10, 10, 0)))
+    feeder = Feeder(table(Hopping(10, every=10, grace=0)))
     feeder.feed([(1, "a", 1), (1, "b", 1), (11, "a", 1), (11, "a", 1)])
     assert feeder.cells.pending == 3
     keys = {record.key for record in feeder.cells.flush(1)}
@@ -226,7 +234,7 @@ def test_dirty_cells_are_written_once_with_the_write_that_touched_them() -> None
 
 def test_a_row_late_for_some_windows_goes_to_a_second_cell_of_its_pane() -> None:
     """Windows of 30 every 10; at watermark 30 window 0 is closed, so a row at 25 counts for windows 1 and 2 only."""
-    feeder = Feeder(table(Window(30, 10, 0)))
+    feeder = Feeder(table(Hopping(30, every=10, grace=0)))
     feeder.feed([(25, "a", 1), (30, "a", 1), (25, "a", 1)])
     assert {r.key for r in feeder.cells.flush(1)} == {cell_key(2, 0, b"a"), cell_key(2, 1, b"a"), cell_key(3, 1, b"a")}
     assert [read(feeder.cells, k)["a"]["rows"] for k in (0, 1, 2, 3)] == [1, 3, 3, 1]
@@ -242,7 +250,9 @@ def stored(rows: list[Row], declared: Table) -> tuple[Feeder, MemoryStore]:
 
 def test_cells_expire_when_kept_long_enough_within_the_budget() -> None:
     """A tombstone comes only after eviction and after the last window's end + keep; what does not fit waits."""
-    feeder, store = stored([(1, k, 1) for k in "abcde"] + [(11, "a", 1)], table(Window(10, 10, 0), keep=100))
+    feeder, store = stored(
+        [(1, k, 1) for k in "abcde"] + [(11, "a", 1)], table(Hopping(10, every=10, grace=0), keep=100)
+    )
     cells = feeder.cells
     assert cells.expired(10_000, 10, store) == []
     assert cells.evict(0) == 0
@@ -262,7 +272,7 @@ def test_cells_expire_when_kept_long_enough_within_the_budget() -> None:
 
 def test_after_a_restart_closed_cells_expire_too() -> None:
     """Loading takes closed groups note of, without their cells."""
-    feeder, store = stored([(1, "a", 1), (11, "b", 1)], table(Window(10, 10, 0), keep=100))
+    feeder, store = stored([(1, "a", 1), (11, "b", 1)], table(Hopping(10, every=10, grace=0), keep=100))
     cells = Cells(feeder.cells.table)
     assert cells.load(store, 1) == 1
     assert (cells.closed_groups, [cells.keys.keys(cells.window(k)) for k in (0, 1)]) == (1, [[], [b"b"]])
@@ -280,7 +290,9 @@ def test_without_window_nothing_is_evicted_or_expires() -> None:
 
 def test_codes_of_keys_without_open_cells_are_reclaimed() -> None:
     """Keys of evicted cells make room for others, except those that somebody still refers to."""
-    feeder, _ = stored([(1, "a", 1), (1, "b", 1), (1, "c", 1), (11, "b", 1)], table(Window(10, 10, 0), max_keys=3))
+    feeder, _ = stored(
+        [(1, "a", 1), (1, "b", 1), (1, "c", 1), (11, "b", 1)], table(Hopping(10, every=10, grace=0), max_keys=3)
+    )
     cells = feeder.cells
     cells.evict(1)
     pinned = cells.keys.code(b"c")
@@ -304,17 +316,17 @@ def test_a_cell_of_another_table_is_refused() -> None:
 @given(events, cuts)
 def test_an_index_too_small_for_all_groups_changes_nothing(rows: list[Row], at: list[int]) -> None:
     """With room for few dense tables groups take turns, within a batch too."""
-    feeder = Feeder(table(Window(5, 5, 1000)))
+    feeder = Feeder(table(Hopping(5, every=5, grace=1000)))
     feeder.cells._map.index = Index(limit=0)  # noqa: SLF001 - the limit is no option of a table
     for batch in batches(rows, at):
         feeder.feed(batch)
     cells = feeder.cells
-    assert {k: read(cells, k) for k in cells.occupied(-1000, 1000)} == oracle(rows, Window(5, 5, 1000))
+    assert {k: read(cells, k) for k in cells.occupied(-1000, 1000)} == oracle(rows, Hopping(5, every=5, grace=1000))
 
 
 @settings(max_examples=150)
 @given(events, st.sampled_from(WINDOWS), st.integers(1, 8), st.integers(100, 3000))
-def test_a_planned_cut_fits_one_write(rows: list[Row], window: Window | None, max_cells: int, max_bytes: int) -> None:
+def test_a_planned_cut_fits_one_write(rows: list[Row], window: Hopping | None, max_cells: int, max_bytes: int) -> None:
     """Whatever is folded up to the cut makes at most so many records and bytes, and nothing is lost by cutting."""
     feeder = Feeder(table(window))
     batch = feeder.prepare(rows)
@@ -330,7 +342,7 @@ def test_a_planned_cut_fits_one_write(rows: list[Row], window: Window | None, ma
 
 
 @given(events, events, st.sampled_from(WINDOWS), st.integers(1, 8))
-def test_a_planned_cut_leaves_no_room_unused(one: list[Row], two: list[Row], window: Window | None, most: int) -> None:
+def test_a_planned_cut_leaves_no_room_unused(one: list[Row], two: list[Row], window: Hopping | None, most: int) -> None:
     """Where bytes do not matter, the row behind the cut would touch one cell too many, dirty ones counted."""
     feeder = Feeder(table(window))
     feeder.feed(one)

@@ -16,21 +16,22 @@ from tables.cells import Cells
 from tables.columns import Column
 from tables.query import SEEK, Reader, Row
 from tables.records import NEVER, PROGRESS, Progress, Record
-from tables.spec import Table, Window
+from tables.spec import Table
 from tables.store import MemoryStore
+from tables.windows.hopping import Hopping
 
-WINDOWS = [Window(10, 10, 0), Window(30, 10, 0), Window(25, 10, 4), None]
+WINDOWS = [Hopping(10, every=10, grace=0), Hopping(30, every=10, grace=0), Hopping(25, every=10, grace=4), None]
 KEYS = ["a", "ab", "abc", "b", "c"]
 Event = tuple[int, str, int]
 Oracle = dict[tuple[str, int], tuple[int, int]]
 
 
-def table(window: Window | None) -> Table:
+def table(window: Hopping | None) -> Table:
     """Return a table that counts and keeps the newest value."""
     return Table(name="t", from_="s", key=("k",), aggregates={"n": Count(), "newest": Last("x")}, window=window)
 
 
-def filled(rows: list[Event], window: Window | None, judged: int = NEVER) -> tuple[Reader, Oracle]:
+def filled(rows: list[Event], window: Hopping | None, judged: int = NEVER) -> tuple[Reader, Oracle]:
     """Return a reader of a store that holds the rows (one write each), and (key, window) -> (count, newest)."""
     cells, store, watermark = Cells(table(window)), MemoryStore(), NEVER
     members: dict[tuple[str, int], list[tuple[int, int, int]]] = defaultdict(list)
@@ -49,7 +50,7 @@ def filled(rows: list[Event], window: Window | None, judged: int = NEVER) -> tup
     return Reader(cells.table, store), {at: (len(seen), max(seen)[2]) for at, seen in members.items()}
 
 
-def counted_in(window: Window | None, time: int, watermark: int) -> list[int]:
+def counted_in(window: Hopping | None, time: int, watermark: int) -> list[int]:
     """Return the windows in which a row counts: those that contain it and are open."""
     if window is None:
         return [0]
@@ -57,7 +58,7 @@ def counted_in(window: Window | None, time: int, watermark: int) -> list[int]:
     return [k for k in inside if k * window.every + window.size + window.grace > watermark]
 
 
-def row(window: Window | None, key: str, k: int, result: tuple[int, int], judged: int = NEVER) -> Row:
+def row(window: Hopping | None, key: str, k: int, result: tuple[int, int], judged: int = NEVER) -> Row:
     """Return the expected row."""
     start, end = (k * window.every, k * window.every + window.size) if window else (None, None)
     return Row(key.encode(), start, end, {"n": result[0], "newest": result[1]}, k < judged)
@@ -69,7 +70,7 @@ events = st.lists(st.tuples(st.integers(-60, 60), st.sampled_from(KEYS), st.inte
 @settings(max_examples=100)
 @given(events, st.sampled_from(WINDOWS), st.integers(-70, 70), st.integers(-70, 70), st.integers(-8, 8))
 def test_the_rows_of_a_key_are_those_of_the_oracle(
-    rows: list[Event], window: Window | None, from_: int, to: int, judged: int
+    rows: list[Event], window: Hopping | None, from_: int, to: int, judged: int
 ) -> None:
     """All windows of a key that start in the asked time, oldest first, merged from panes and second cells."""
     reader, expected = filled(rows, window, judged)
@@ -84,7 +85,7 @@ def test_the_rows_of_a_key_are_those_of_the_oracle(
 @settings(max_examples=100)
 @given(events, st.sampled_from(WINDOWS), st.sampled_from(["", "a", "ab", "x"]), st.integers(1, 3))
 def test_pages_of_latest_rows_join_to_the_whole_table(
-    rows: list[Event], window: Window | None, prefix: str, limit: int
+    rows: list[Event], window: Hopping | None, prefix: str, limit: int
 ) -> None:
     """Page after page gives each key once, in byte order, with the newest window that has its data."""
     reader, expected = filled(rows, window)
@@ -105,7 +106,7 @@ def test_pages_of_latest_rows_join_to_the_whole_table(
 
 @settings(max_examples=100)
 @given(events, st.sampled_from(WINDOWS), st.integers(1, 3))
-def test_pages_of_a_window_join_to_the_whole_window(rows: list[Event], window: Window | None, limit: int) -> None:
+def test_pages_of_a_window_join_to_the_whole_window(rows: list[Event], window: Hopping | None, limit: int) -> None:
     """Every window that has rows is listed, and read page after page."""
     reader, expected = filled(rows, window)
     assert reader.windows() == sorted({k for _, k in expected})
@@ -123,7 +124,7 @@ def test_pages_of_a_window_join_to_the_whole_window(rows: list[Event], window: W
 
 def test_work_is_bounded_and_the_answer_says_so() -> None:
     """With a small budget the newest windows are searched and the page is not complete."""
-    reader, _ = filled([(0, "old", 1), (10, "b", 1), (20, "a", 1), (20, "b", 2)], Window(10, 10, 0))
+    reader, _ = filled([(0, "old", 1), (10, "b", 1), (20, "a", 1), (20, "b", 2)], Hopping(10, every=10, grace=0))
     page = reader.latest(budget=SEEK + 1)
     assert ([r.key for r in page.rows], page.complete) == ([b"a", b"b"], False)
     assert reader.latest(budget=10 * SEEK).complete
@@ -132,7 +133,7 @@ def test_work_is_bounded_and_the_answer_says_so() -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_an_empty_store_has_no_rows(window: Window | None) -> None:
+def test_an_empty_store_has_no_rows(window: Hopping | None) -> None:
     """Nothing written, nothing read."""
     reader = Reader(table(window), MemoryStore())
     answers: list[Any] = [reader.get(b"a"), reader.latest().rows, reader.window(0).rows, reader.windows()]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streams.rules.events import alert_event, fingerprint, rfc3339, window_of
 from streams.rules.life import Live
-from tables.spec import tumbling
-from tables.windows import Panes
+from tables import tumbling
+from tables.windows import panes
 
 
 def fnv1a(data: bytes) -> int:
@@ -75,5 +75,5 @@ def test_event(ends_at: int | None, status: str) -> None:
 
 def test_window_of() -> None:
     """A window is told by its start and end in ms; a table without window has none."""
-    assert window_of(Panes(tumbling("10s")), 3) == {"start": 30_000, "end": 40_000}
-    assert window_of(Panes(None), 0) is None
+    assert window_of(panes(tumbling("10s")), 3) == {"start": 30_000, "end": 40_000}
+    assert window_of(panes(None), 0) is None

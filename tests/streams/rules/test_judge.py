@@ -11,7 +11,7 @@ from streams.rules.rows import Rows
 from tables.columns import Column
 from tables.records import ALERT, Record, alert_key
 from tables.store import MemoryStore
-from tables.windows import Panes
+from tables.windows import panes
 
 PLAN = plan(
     loads("""
@@ -25,7 +25,7 @@ alerts:
   - {alert: A, table: c, expr: n >= 5, limit: 1}
 """)
 ).tables["c"]
-PANES = Panes(PLAN.table.window)
+PANES = panes(PLAN.table.window)
 
 
 def rows(window: int, **counts: int) -> Rows:

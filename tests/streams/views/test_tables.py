@@ -323,7 +323,10 @@ def test_tables_are_described() -> None:
         traffic, routes = body["data"]["tables"]
         assert traffic["name"] == "traffic"
         assert traffic["columns"] == ["requests", "slowest"]
-        assert traffic["window"] == {"size": MINUTE, "every": MINUTE, "grace": 10_000}
+        assert traffic["window"] == {
+            "kind": "tumbling", "size": MINUTE, "offset": 0, "grace": 10_000,
+            "text": "tumbling windows of 1m, grace 10s",
+        }  # fmt: skip
         assert (traffic["partitions"], traffic["key"]) == (4, ["host"])
         assert routes["window"] is None
         assert body["data"]["missing_partitions"] == []

@@ -1,0 +1,33 @@
+"""The kinds of windows, one file each: what is added is found by `registry`, and by the laws that all must keep."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tables.windows.base import Window
+from tables.windows.panes import FOREVER, Panes, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FOREVER", "Panes", "Window", "panes", "registry"]
+
+
+@cache
+def registry() -> Mapping[str, type[Window]]:
+    """Return the kinds of windows by the key that names them in a declaration, such as `tumbling`."""
+    found: dict[str, type[Window]] = {}
+    for module in iter_modules(__path__, f"{__name__}."):
+        for part in vars(import_module(module.name)).values():
+            if isinstance(part, type) and issubclass(part, Window) and "kind" in vars(part):
+                found[part.kind] = part
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def panes(window: Window | None) -> Panes:
+    """Return the panes and windows of a table; `window` None is one window that never ends."""
+    return Whole() if window is None else window.panes()
