@@ -4,6 +4,10 @@ Topics that belong together form a *group*; partition p of all of them is one *u
 Every unit stays where it was, unclaimed ones go to whoever has least, and then single units move from the fullest to
 the emptiest until all differ by at most one, first within each group, then over all groups. Started from the old
 placement, these are the fewest moves that balance a group, because any of its workers can take any of its units.
+
+Where units are followed, one moves only to a worker that is ready: until then it stays where its state is, and the
+worker follows it beside the others (as Kafka's KIP-441 does; there a probe looks for those that are ready, here the
+worker asks for a new assignment when it is).
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ class Member:
         generation: of the group, when it got what it holds; a newer claim beats an older one.
         active: topic -> partitions that it held.
         standby: topic -> partitions that it followed.
+        ready: topic -> partitions that it follows and has read to the end.
+        warming: topic -> partitions that it was to get when it is ready.
     """
 
     id: str
@@ -33,6 +39,8 @@ class Member:
     generation: int = 0
     active: Mapping[str, Collection[int]] = field(default_factory=dict)
     standby: Mapping[str, Collection[int]] = field(default_factory=dict)
+    ready: Mapping[str, Collection[int]] = field(default_factory=dict)
+    warming: Mapping[str, Collection[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +51,13 @@ class Group:
         topics: name -> number of partitions.
         state: those of them that a standby follows (changelogs).
         standby: how many other workers follow each partition.
+        waits: whether a followed partition waits where it is until the worker that is to have it is ready.
     """
 
     topics: Mapping[str, int]
     state: frozenset[str] = frozenset()
     standby: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,12 @@ class Assigned:
     Args:
         active: topic -> partitions to work on, rising.
         standby: topic -> partitions to follow, rising.
+        warming: those of them that it gets as soon as it is ready.
     """
 
     active: dict[str, list[int]] = field(default_factory=dict)
     standby: dict[str, list[int]] = field(default_factory=dict)
+    warming: dict[str, list[int]] = field(default_factory=dict)
 
 
 def assign(members: Iterable[Member], groups: Iterable[Group]) -> dict[str, Assigned]:
@@ -88,7 +100,8 @@ def assign(members: Iterable[Member], groups: Iterable[Group]) -> dict[str, Assi
     spread(placed, total)
     given = {member.id: Assigned() for member in everyone}
     for block, places in zip(blocks, placed, strict=True):
-        _hand_out(block, places, {member.id: member for member in everyone}, given)
+        warming = places.hold_back() if block.standby and block.waits else {}
+        _hand_out(block, places, warming, {member.id: member for member in everyone}, given)
     return given
 
 
@@ -100,6 +113,7 @@ class _Block:
     units: range
     state: frozenset[str]
     standby: int
+    waits: bool
 
 
 def _blocks(group: Group) -> list[_Block]:
@@ -107,16 +121,22 @@ def _blocks(group: Group) -> list[_Block]:
     found = []
     for low, high in pairwise([0, *sorted(set(group.topics.values()) - {0})]):
         topics = frozenset(topic for topic, count in group.topics.items() if count > low)
-        found.append(_Block(topics, range(low, high), group.state & topics, group.standby))
+        found.append(_Block(topics, range(low, high), group.state & topics, group.standby, group.waits))
     return found
 
 
 def _places(block: _Block, members: Iterable[Member], total: dict[str, int]) -> Places:
-    able = [member for member in members if not member.topics.isdisjoint(block.topics)]
-    active = _claims(block, [(member, member.active) for member in able])
-    warm = _claims(block, [(member, member.standby) for member in able])
-    claimed = {unit: names[0] for unit, names in active.items()}
-    return Places([member.id for member in able], block.units, claimed, warm, total)
+    """Begin where the units were, or were on their way to."""
+    able = {member.id: member for member in members if not member.topics.isdisjoint(block.topics)}
+    active = _claims(block, [(member, member.active) for member in able.values()])
+    warm = _claims(block, [(member, member.standby) for member in able.values()])
+    bound = _claims(block, [(member, member.warming) for member in able.values()])
+    home = {unit: names[0] for unit, names in active.items()}
+    claimed = dict(home)
+    for unit, (name, *_) in bound.items():
+        if unit in home and able[name].generation >= able[home[unit]].generation:
+            claimed[unit] = name
+    return Places(list(able), block.units, claimed, warm, total, home=home, ready=_ready(block, able.values()))
 
 
 def _claims(block: _Block, held: Iterable[tuple[Member, Mapping[str, Collection[int]]]]) -> dict[int, list[str]]:
@@ -133,11 +153,38 @@ def _claims(block: _Block, held: Iterable[tuple[Member, Mapping[str, Collection[
     }
 
 
-def _hand_out(block: _Block, places: Places, members: Mapping[str, Member], given: Mapping[str, Assigned]) -> None:
+def _ready(block: _Block, members: Iterable[Member]) -> dict[int, list[str]]:
+    """Return unit -> members that have read all of the unit's state that they know of."""
+    return {
+        unit: [
+            member.id
+            for member in members
+            if all(unit in member.ready.get(topic, ()) for topic in block.state & member.topics)
+        ]
+        for unit in block.units
+    }
+
+
+def _hand_out(
+    block: _Block,
+    places: Places,
+    warming: Mapping[int, str],
+    members: Mapping[str, Member],
+    given: Mapping[str, Assigned],
+) -> None:
     for unit, name in sorted(places.owners().items()):
         for topic in sorted(block.topics & members[name].topics):
             given[name].active.setdefault(topic, []).append(unit)
-    for unit, names in sorted(standbys(places, block.standby).items()):
-        for name in names:
-            for topic in sorted(block.state & members[name].topics):
-                given[name].standby.setdefault(topic, []).append(unit)
+    followers = standbys(places, block.standby, warming)
+    for unit in sorted(followers):
+        for name in followers[unit]:
+            _enter(given[name].standby, block.state & members[name].topics, unit)
+        if unit in warming:
+            name = warming[unit]
+            _enter(given[name].standby, block.state & members[name].topics, unit)
+            _enter(given[name].warming, block.state & members[name].topics, unit)
+
+
+def _enter(topics: dict[str, list[int]], names: Iterable[str], unit: int) -> None:
+    for topic in sorted(names):
+        topics.setdefault(topic, []).append(unit)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 
 class Places:
@@ -11,22 +12,33 @@ class Places:
     Args:
         members: those that can take any unit of the group, in order.
         units: to be placed.
-        claimed: unit -> member that had it.
+        claimed: unit -> member that had it, or was to have it.
         warm: unit -> members that followed it, newest claim first.
         total: member -> units that it has of all groups; kept up to date.
+        home: unit -> member that had it; None if that is so for all that are claimed.
+        ready: unit -> members that have followed it to the end of its changelogs.
+
+    Attributes:
+        home: unit -> member that has its state; units of which nobody has any are left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is known of the units, half of it with a default
         self,
         members: Sequence[str],
         units: Iterable[int],
         claimed: Mapping[int, str],
         warm: Mapping[int, Sequence[str]],
         total: dict[str, int],
+        *,
+        home: Mapping[int, str] | None = None,
+        ready: Mapping[int, Collection[str]] = MappingProxyType({}),
     ) -> None:
         """Leave every unit where it was; those that nobody had are not placed yet."""
+        self.ready = ready
         self.members, self.units, self.claimed, self.warm, self.total = members, tuple(units), claimed, warm, total
         self.held: dict[str, set[int]] = {member: set() for member in members}
+        self._had = claimed if home is None else home
+        self.home = dict(self._had)
         for unit, member in claimed.items():
             self._give(unit, member)
 
@@ -41,8 +53,12 @@ class Places:
     def fill(self) -> None:
         """Give the units that nobody had to whoever followed them, else to whoever has least."""
         for unit in self.units:
-            if self.members and unit not in self.claimed:
-                self._give(unit, min(self.warm.get(unit) or self.members, key=self.load))
+            if not self.members or unit in self.claimed:
+                continue
+            if warm := self.warm.get(unit):
+                ready = [member for member in warm if member in self.ready.get(unit, ())]
+                self.home[unit] = min(ready or warm, key=self.load)
+            self._give(unit, self.home.get(unit) or min(self.members, key=self.load))
 
     def level(self) -> None:
         """Move units from the fullest to the emptiest until all differ by at most one."""
@@ -56,6 +72,21 @@ class Places:
         """Return (price, unit) of the unit of `high` that is best moved to `low`; the price is state to be restored."""
         return min((self._price(unit, low) - self._price(unit, high), unit) for unit in self.held[high])
 
+    def hold_back(self) -> dict[int, str]:
+        """Leave each unit where its state is until the member that is to have it is ready.
+
+        Returns:
+            Unit -> member that is to have it.
+        """
+        early = {
+            unit: member
+            for unit, member in self.owners().items()
+            if unit in self.home and self.home[unit] != member and member not in self.ready.get(unit, ())
+        }
+        for unit, member in early.items():
+            self.move(unit, member, self.home[unit])
+        return early
+
     def move(self, unit: int, high: str, low: str) -> None:
         """Take a unit from one member and give it to another."""
         self.held[high].remove(unit)
@@ -68,7 +99,7 @@ class Places:
 
     def _price(self, unit: int, member: str) -> int:
         """Return what it costs that a member takes a unit: it had it, it followed it, or it knows nothing of it."""
-        if self.claimed.get(unit) == member:
+        if self._had.get(unit) == member:
             return 0
         return 1 if member in self.warm.get(unit, ()) else 2
 

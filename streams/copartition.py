@@ -16,11 +16,13 @@ class Tie:
         topics: their names.
         state: those that a standby follows.
         standby: followers that each partition should have.
+        waits: whether followers say when they are ready, so that a partition can wait for one.
     """
 
     topics: frozenset[str]
     state: frozenset[str] = frozenset()
     standby: int = 0
+    waits: bool = False
 
 
 def by_count(tie: Tie, counts: Mapping[str, int]) -> list[Tie]:
@@ -32,7 +34,7 @@ def by_count(tie: Tie, counts: Mapping[str, int]) -> list[Tie]:
     """
     sizes = sorted({counts[topic] for topic in tie.topics if topic in counts})
     found = [frozenset(topic for topic in tie.topics if counts.get(topic) == size) for size in sizes]
-    return [Tie(topics, tie.state & topics, tie.standby) for topics in found]
+    return [Tie(topics, tie.state & topics, tie.standby, tie.waits) for topics in found]
 
 
 def groups(ties: Iterable[Tie], counts: Mapping[str, int]) -> list[Group]:
@@ -59,9 +61,9 @@ def groups(ties: Iterable[Tie], counts: Mapping[str, int]) -> list[Group]:
 def _join(*ties: Tie) -> Tie:
     topics = frozenset[str]().union(*(tie.topics for tie in ties))
     state = frozenset[str]().union(*(tie.state for tie in ties))
-    return Tie(topics, state, max(tie.standby for tie in ties))
+    return Tie(topics, state, max(tie.standby for tie in ties), any(tie.waits for tie in ties))
 
 
 def _group(tie: Tie, counts: Mapping[str, int]) -> Group:
     there = {topic: counts[topic] for topic in sorted(tie.topics) if topic in counts}
-    return Group(topics=there, state=tie.state & there.keys(), standby=tie.standby)
+    return Group(topics=there, state=tie.state & there.keys(), standby=tie.standby, waits=tie.waits)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from streams.balance import Places
 
 
-def standbys(places: Places, count: int) -> dict[int, list[str]]:
+def standbys(places: Places, count: int, warming: Mapping[int, str] | None = None) -> dict[int, list[str]]:
     """Choose followers of every unit of a group.
 
     Whoever followed a unit goes on, then whoever had it; new followers are those that follow least of the same member's
@@ -19,11 +19,12 @@ def standbys(places: Places, count: int) -> dict[int, list[str]]:
     Args:
         places: where the units are.
         count: followers of each unit; fewer where there are not so many other members.
+        warming: unit -> member that follows it only until it takes it over; it comes on top and is not chosen.
 
     Returns:
         Unit -> members, none of which has the unit itself.
     """
-    chosen = Followers(places, min(count, len(places.members) - 1))
+    chosen = Followers(places, count, warming or {})
     chosen.keep()
     chosen.fill()
     while chosen.relax():
@@ -37,12 +38,14 @@ class Followers:
     Args:
         places: where the units are.
         count: followers of each unit.
+        warming: unit -> member that is not chosen.
     """
 
-    def __init__(self, places: Places, count: int) -> None:
+    def __init__(self, places: Places, count: int, warming: Mapping[int, str]) -> None:
         """Begin with none."""
         self._places = places
         self._count = max(count, 0)
+        self._warming = warming
         self._active = places.owners()
         self._load = dict.fromkeys(places.members, 0)
         self._pairs: Counter[tuple[str, str]] = Counter()
@@ -51,16 +54,16 @@ class Followers:
     def keep(self) -> None:
         """Let those go on that have the state."""
         for unit in self.of:
-            had = self._places.claimed.get(unit)
+            had = self._places.home.get(unit)
             for member in (*self._places.warm.get(unit, ()), *([had] if had else [])):
-                if len(self.of[unit]) < self._count and self._may(unit, member):
+                if len(self.of[unit]) < self._wanted(unit) and self._may(unit, member):
                     self._add(unit, member)
 
     def fill(self) -> None:
         """Give every unit the followers that it lacks."""
         for unit, followers in self.of.items():
             active = self._active[unit]
-            while len(followers) < self._count:
+            while len(followers) < self._wanted(unit):
                 free = [member for member in self._places.members if self._may(unit, member)]
                 self._add(unit, min(free, key=lambda each: (self._pairs[active, each], *self._rank(each))))
 
@@ -95,8 +98,15 @@ class Followers:
         found = [unit for unit, members in self.of.items() if giver in members and self._may(unit, taker)]
         return min(found, key=lambda unit: (giver in self._places.warm.get(unit, ()), unit), default=None)
 
+    def _wanted(self, unit: int) -> int:
+        """Return how many followers a unit gets; no more than there are members that may."""
+        return max(0, min(self._count, len(self._places.members) - len({self._active[unit], *self._out(unit)})))
+
     def _may(self, unit: int, member: str) -> bool:
-        return self._active[unit] != member and member not in self.of[unit]
+        return member not in {self._active[unit], *self._out(unit), *self.of[unit]}
+
+    def _out(self, unit: int) -> list[str]:
+        return [self._warming[unit]] if unit in self._warming else []
 
     def _rank(self, member: str) -> tuple[int, int, str]:
         return self._load[member], self._places.total[member], member

@@ -8,7 +8,8 @@ a name of its own: the broker refuses a group in which Faust's assignor and this
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ class Claim(msgspec.Struct):
         standby: what it follows.
         ties: its topics that belong together.
         stock: its topics that Faust's own agents and tables use.
+        ready: what it follows and has read to the end.
+        warming: what it was to get when it is ready.
     """
 
     url: str
@@ -54,6 +57,8 @@ class Claim(msgspec.Struct):
     standby: Topics
     ties: list[Tie]
     stock: Tie
+    ready: Topics = msgspec.field(default_factory=dict)
+    warming: Topics = msgspec.field(default_factory=dict)
 
 
 class Share(msgspec.Struct):
@@ -65,6 +70,8 @@ class Share(msgspec.Struct):
         standby: what it is to follow.
         workers: url -> all that this worker has.
         groups: topic -> number of its group.
+        warming: of what it is to follow, what it gets when it has read it to the end and joins again.
+        followers: url -> all that this worker follows.
     """
 
     stamp: str
@@ -72,13 +79,29 @@ class Share(msgspec.Struct):
     standby: Topics
     workers: dict[str, Topics]
     groups: dict[str, int]
+    warming: Topics = msgspec.field(default_factory=dict)
+    followers: dict[str, Topics] = msgspec.field(default_factory=dict)
 
 
 class Assignor(PartitionAssignor):
-    """Faust's assignor with a placement of its own."""
+    """Faust's assignor with a placement of its own.
+
+    Attributes:
+        caught_up: returns what of the followed changelogs was read to the end; set by the runtime, asked in the
+            consumer's thread.
+        warming: followed partitions that this worker gets when it has read them and joins again.
+        followers: url -> followed changelog partitions of each worker.
+    """
 
     app: Any
     _stamp = ""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Begin without an assignment."""
+        super().__init__(*args, **options)
+        self.caught_up: Callable[[], Topics] = dict
+        self.warming: Topics = {}
+        self.followers: dict[str, Topics] = {}
 
     @property
     def name(self) -> str:
@@ -107,6 +130,8 @@ class Assignor(PartitionAssignor):
             standby=dict(self._assignment.standbys),
             ties=ties,
             stock=stock,
+            ready=self.caught_up(),
+            warming=self.warming,
         )
         self._stamp = claim.stamp = _stamp(claim, topics)
         return ConsumerProtocolMemberMetadata(self.version, sorted(topics), _pack(claim))
@@ -121,6 +146,7 @@ class Assignor(PartitionAssignor):
         self._assignment = ClientAssignment(actives=share.active, standbys=share.standby)
         self._active_tps, self._standby_tps = self._assignment.active_tps, self._assignment.standby_tps
         self._topic_groups = dict(share.groups)
+        self.warming, self.followers = share.warming, share.followers
         state = self._table_manager.changelog_topics
         self.changelog_distribution = _only(share.workers, state)
         self.external_topic_distribution = _only(share.workers, share.groups.keys() - state)
@@ -141,30 +167,47 @@ class Assignor(PartitionAssignor):
         members = [_member(name, claims[name], metadata) for name, metadata in member_metadata.items()]
         counts = _counts(cluster, frozenset[str]().union(*(member.topics for member in members)))
         placed = groups(_ties(claims.values(), counts), counts)
-        given = {
-            name: ClientAssignment(actives=each.active, standbys=each.standby)
-            for name, each in assign(members, placed).items()
-        }
+        assigned = assign(members, placed)
+        given = {name: ClientAssignment(each.active, each.standby) for name, each in assigned.items()}
         given = dict(self._global_table_standby_assignments(given, counts))
-        workers = _workers(claims, given)
-        numbers = {topic: number for number, group in enumerate(placed) for topic in group.topics}
-        return {name: self._share(each, claims[name].stamp, workers, numbers) for name, each in given.items()}
+        share = Share(
+            stamp="",
+            active={},
+            standby={},
+            workers=_by_url(claims, {name: each.actives for name, each in given.items()}),
+            groups={topic: number for number, group in enumerate(placed) for topic in group.topics},
+            followers=_by_url(claims, {name: each.standby for name, each in assigned.items()}),
+        )
+        return {
+            name: self._framed(
+                msgspec.structs.replace(
+                    share,
+                    stamp=claims[name].stamp,
+                    active=dict(each.actives),
+                    standby=dict(each.standbys),
+                    warming=assigned[name].warming,
+                )
+            )
+            for name, each in given.items()
+        }
 
-    def _share(
-        self, given: ClientAssignment, stamp: str, workers: dict[str, Topics], numbers: dict[str, int]
-    ) -> ConsumerProtocolMemberAssignment:
-        share = Share(stamp, dict(given.actives), dict(given.standbys), workers, numbers)
+    def _framed(self, share: Share) -> ConsumerProtocolMemberAssignment:
         partitions = _merged([share.active, share.standby])
         return ConsumerProtocolMemberAssignment(self.version, sorted(partitions.items()), _pack(share))
 
 
 def declared(plan: Plan) -> list[Tie]:
-    """Return what belongs together by a declaration: each stream's topic, and what its tables have of their own."""
+    """Return what belongs together by a declaration: each stream's topic, and what its tables have of their own.
+
+    All tables of a stream are followed by as many workers as one of them asks for: a partition of the stream goes on
+    only when all of its tables are there.
+    """
     found = []
     for stream in plan.streams.values():
         changelogs = frozenset(table.changelog for table in stream.tables)
         between = frozenset(table.repartition for table in stream.tables if table.repartition)
-        found.append(Tie(changelogs | between | {stream.stream.topic}, changelogs))
+        followers = max((table.table.standby for table in stream.tables), default=0)
+        found.append(Tie(changelogs | between | {stream.stream.topic}, changelogs, followers, waits=True))
     return found
 
 
@@ -179,6 +222,8 @@ def _member(name: str, claim: Claim, metadata: ConsumerProtocolMemberMetadata) -
         generation=claim.generation,
         active=claim.active,
         standby=claim.standby,
+        ready=claim.ready,
+        warming=claim.warming,
     )
 
 
@@ -187,7 +232,9 @@ def _ties(claims: Iterable[Claim], counts: Mapping[str, int]) -> list[Tie]:
     claims = list(claims)
     ties = {tie for claim in claims for tie in claim.ties}
     known = frozenset[str]().union(*(tie.topics for tie in ties))
-    stock = [Tie(claim.stock.topics - known, claim.stock.state - known, claim.stock.standby) for claim in claims]
+    stock = [
+        replace(claim.stock, topics=claim.stock.topics - known, state=claim.stock.state - known) for claim in claims
+    ]
     return [*ties, *(tie for each in stock for tie in by_count(each, counts))]
 
 
@@ -199,11 +246,11 @@ def _counts(cluster: Any, topics: Iterable[str]) -> dict[str, int]:
     return {topic: count for topic, count in found.items() if count}
 
 
-def _workers(claims: Mapping[str, Claim], given: Mapping[str, ClientAssignment]) -> dict[str, Topics]:
-    """Return url -> what this worker works on; workers that say the same url (by mistake) are seen as one."""
+def _by_url(claims: Mapping[str, Claim], given: Mapping[str, Mapping[str, list[int]]]) -> dict[str, Topics]:
+    """Return url -> what this worker was given; workers that say the same url (by mistake) are seen as one."""
     held: dict[str, list[Mapping[str, list[int]]]] = {}
-    for name, each in given.items():
-        held.setdefault(claims[name].url, []).append(each.actives)
+    for name, topics in given.items():
+        held.setdefault(claims[name].url, []).append(topics)
     return {url: _merged(topics) for url, topics in held.items()}
 
 

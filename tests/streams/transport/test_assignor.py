@@ -11,7 +11,17 @@ from yarl import URL
 
 from streams.transport.assignor import PROTOCOL, Assignor
 
-COUNTS = {"in": 4, "log": 4, "log2": 4, "rekeyed": 4, "other": 3, "other-log": 3, "stock": 2, "stock-log": 2}
+COUNTS = {
+    "in": 4,
+    "followed-log": 4,
+    "log": 4,
+    "log2": 4,
+    "rekeyed": 4,
+    "other": 3,
+    "other-log": 3,
+    "stock": 2,
+    "stock-log": 2,
+}
 STREAMS = {"in": ["log"], "other": ["other-log"]}
 
 
@@ -68,7 +78,14 @@ class Worker:
 
 
 def _stream(topic: str, logs: list[str]) -> Any:
-    tables = [SimpleNamespace(changelog=log, repartition="rekeyed" if log == "log2" else None) for log in logs]
+    tables = [
+        SimpleNamespace(
+            changelog=log,
+            repartition="rekeyed" if log == "log2" else None,
+            table=SimpleNamespace(standby=int(log.startswith("followed-"))),
+        )
+        for log in logs
+    ]
     return SimpleNamespace(stream=SimpleNamespace(topic=topic), tables=tables)
 
 
@@ -161,7 +178,7 @@ def test_stock_agents_keep_fausts_groups_and_replies_go_to_who_asked() -> None:
 
 
 def test_standbys_of_stock_tables_follow_changelogs_only() -> None:
-    """Faust's own setting of standby replicas still works; declared tables have none so far."""
+    """Faust's own setting of standby replicas still works; declared tables that ask for none have none."""
     workers = [Worker(name, more=["stock", "stock-log"]) for name in "ab"]
     for worker in workers:
         worker.assignor.replicas = 1
@@ -170,6 +187,37 @@ def test_standbys_of_stock_tables_follow_changelogs_only() -> None:
         active = {tp for tp in worker.has if tp.topic == "stock-log"}
         assert worker.assignor.assigned_standbys() == {TP("stock-log", 0), TP("stock-log", 1)} - active
         assert all(worker.assignor.is_standby(tp) for tp in worker.assignor.assigned_standbys())
+
+
+FOLLOWED = {"in": ["followed-log", "log2"]}
+
+
+def test_all_tables_of_a_stream_are_followed_if_one_asks_for_it() -> None:
+    """The changelogs of the whole unit are followed by the other worker, and everybody knows by whom."""
+    workers = [Worker(name, FOLLOWED, ["rekeyed"]) for name in "ab"]
+    rebalance(workers, 1)
+    for worker, other in zip(workers, workers[::-1], strict=True):
+        follows = worker.assignor.assigned_standbys()
+        assert follows == {TP(log, tp.partition) for tp in other.has for log in ("followed-log", "log2")}
+        assert worker.assignor.warming == {}
+        for seen in workers:
+            assert _held(seen.assignor.followers[f"http://{worker.name}:6066"]) == follows
+
+
+def test_a_new_worker_warms_up_before_it_takes_over() -> None:
+    """It follows its share beside what stays; when it says that it is ready it gets that, and the former owner less."""
+    old, new = Worker("a", FOLLOWED, ["rekeyed"]), Worker("b", FOLLOWED, ["rekeyed"])
+    rebalance([old], 1)
+    had = old.has
+    rebalance([old, new], 2)
+    assert old.has == had
+    assert not new.has
+    assert {topic: len(numbers) for topic, numbers in new.assignor.warming.items()} == {"followed-log": 2, "log2": 2}
+    new.assignor.caught_up = lambda: {"followed-log": [0, 1, 2, 3], "log2": [0, 1, 2, 3]}
+    rebalance([old, new], 3)
+    assert {len(worker.has) for worker in (old, new)} == {8}
+    assert new.assignor.warming == {}
+    assert old.assignor.assigned_standbys() == {tp for tp in new.has if tp.topic in {"followed-log", "log2"}}
 
 
 def test_a_missing_topic_is_left_out() -> None:
