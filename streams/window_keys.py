@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from streams.kinds import Choice, Duration, Json, Kind
+from streams.kinds import Choice, Duration, Json, Kind, Report
+from streams.nodes import Node, Scalar
+from streams.problems import Path
 from streams.shapes import Key, Section
 from tables.windows import Window, registry
 from tables.windows.base import GRACE_OPTION, Option
+from tables.windows.zones import zone_of
 
 
 def make_window(**values: Any) -> Window:
@@ -19,8 +23,8 @@ def make_window(**values: Any) -> Window:
     """
     named = [registry()[name] for name in values if name in registry()]
     if len(named) != 1:
-        first, *others = (kind.example for kind in registry().values())
-        raise ValueError(f"a window is of one kind ({', '.join(registry())}); write {', '.join(others)} or {first}")
+        example = registry()["tumbling"].example
+        raise ValueError(f"a window is of one kind ({', '.join(registry())}); write for example {example}")
     (kind,) = named
     options = {option.name: option for option in kind.options}
     for name in values.keys() - options.keys():
@@ -39,8 +43,33 @@ def _options() -> Iterator[Option]:
     yield GRACE_OPTION
 
 
+@dataclass
+class ZoneName(Kind):
+    """The name of a time zone of the IANA database."""
+
+    @property
+    def words(self) -> str:
+        """Return what it is."""
+        return "a time zone such as Europe/Berlin"
+
+    def convert(self, node: Node, path: Path, report: Report) -> Any:
+        """Return the name, if there is such a zone."""
+        if not isinstance(node, Scalar):
+            return self.wrong(node, path, report)
+        try:
+            zone_of(node.text)
+        except ValueError as error:
+            return report.wrong(path, node, str(error))
+        return node.text
+
+    def schema(self) -> Json:
+        """Return the schema."""
+        return {"type": "string", "minLength": 1}
+
+
 def _read_as(option: Option) -> Kind:
-    return Choice(option.choices) if option.takes == "choice" else Duration(least=option.least)
+    kinds = {"duration": Duration(least=option.least), "choice": Choice(option.choices), "zone": ZoneName()}
+    return kinds[option.takes]
 
 
 def _key(option: Option, default: str | None) -> Key:

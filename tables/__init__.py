@@ -31,12 +31,14 @@ from tables.aggregates.top_k import top_k
 from tables.aggregates.variance import variance
 from tables.spec import Table
 from tables.windows import Window
+from tables.windows.calendar import calendar
 from tables.windows.hopping import hopping
 from tables.windows.tumbling import tumbling
 
 __all__ = [
     "Table",
     "Window",
+    "calendar",
     "collect_list",
     "collect_set",
     "count",

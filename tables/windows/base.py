@@ -36,7 +36,7 @@ class Option:
     name: str
     doc: str
     default: str | None = None
-    takes: Literal["duration", "choice"] = "duration"
+    takes: Literal["duration", "choice", "zone"] = "duration"
     least: int = 0
     choices: tuple[str, ...] = ()
     argument: str | None = None
