@@ -51,7 +51,7 @@ bench: $(STAMP)  ## run every benchmark
 bench-quick: $(STAMP)  ## the main figures in three minutes; one JSON line last
 	@$(BIN)/python -m tests.benchmarks.quick
 
-crash: $(STAMP)  ## hurt workers and broker, then recount; FAULTS=40 SEED=1
+crash: $(STAMP)  ## hurt workers, brokers, network and disk, then recount; FAULTS=40 SEED=1
 	@if [ "$$CI" = true ]; then .ci/tools java mvn; fi
 	@$(BIN)/python -m tests.crash --faults $(or $(FAULTS),40) --seed $(or $(SEED),1) $(ARGS)
 

@@ -1,7 +1,7 @@
 """The engine of one table partition: batches and ticks in, changelog writes and events out. No clock, no I/O.
 
 It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole batch at a time; the rules are those of
-`deploy/docs/architecture.md`, "Exactly-once state".
+`deploy/docs/exactly-once.md`.
 """
 
 from __future__ import annotations

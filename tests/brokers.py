@@ -12,6 +12,8 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from streams.embedded import answers, free_port
@@ -80,6 +82,22 @@ def jars() -> Path:
     return folder / "libs"
 
 
+@dataclass(frozen=True)
+class Door:
+    """A second way to a broker: it listens on `port`, and tells its clients to come to `advertised`.
+
+    What stands between the two (a proxy) is the matter of whoever asked for the door.
+    """
+
+    port: int
+    advertised: int
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients."""
+        return f"127.0.0.1:{self.advertised}"
+
+
 class KafkaBroker:
     """One Kafka process. It keeps its port and its data over `stop`, `kill` and `start`.
 
@@ -89,20 +107,29 @@ class KafkaBroker:
         cluster: the cluster's id.
         folder: where data, configuration and output lie.
         settings: more server properties.
+        doors: names of further listeners, upper case.
     """
 
-    def __init__(
-        self, node: int, ports: list[tuple[int, int]], cluster: str, folder: Path, settings: dict[str, str]
+    def __init__(  # noqa: PLR0913 - independent, the last with a default
+        self,
+        node: int,
+        ports: list[tuple[int, int]],
+        cluster: str,
+        folder: Path,
+        settings: dict[str, str],
+        *,
+        doors: Sequence[str] = (),
     ) -> None:
         """Write the configuration; nothing runs yet."""
         self.node = node
         self.folder = folder
+        self.doors = {name: Door(free_port(), free_port()) for name in doors}
         self._process: subprocess.Popen[bytes] | None = None
         self._cluster = cluster
         self._port = ports[node - 1][0]
         folder.mkdir(parents=True)
         (folder / "log4j2.properties").write_text(_LOGGING)
-        properties = _properties(node, ports, folder) | settings
+        properties = _properties(node, ports, folder) | _listeners(ports[node - 1], self.doors) | settings
         self._config = folder / "server.properties"
         self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
 
@@ -182,16 +209,19 @@ class KafkaCluster:
 
     Args:
         nodes: how many.
+        doors: names of further listeners of each, upper case.
         settings: more server properties of each.
     """
 
-    def __init__(self, nodes: int = 1, **settings: str) -> None:
+    def __init__(self, nodes: int = 1, *, doors: Sequence[str] = (), **settings: str) -> None:
         """Choose ports; nothing runs yet."""
         self.folder = Path(tempfile.mkdtemp(prefix="ops-streams-kafka-"))
         ports = [(free_port(), free_port()) for _ in range(nodes)]
         name = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")
         more = {key.replace("_", "."): value for key, value in settings.items()}
-        self.brokers = [KafkaBroker(node, ports, name, self.folder / str(node), more) for node in range(1, nodes + 1)]
+        self.brokers = [
+            KafkaBroker(node, ports, name, self.folder / str(node), more, doors=doors) for node in range(1, nodes + 1)
+        ]
 
     @property
     def bootstrap(self) -> str:
@@ -213,18 +243,26 @@ class KafkaCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _listeners(ports: tuple[int, int], doors: Mapping[str, Door]) -> dict[str, str]:
+    """Return the properties by which a broker listens, and says where it does."""
+    clients, controller = ports
+    listens = {"PLAINTEXT": clients, "CONTROLLER": controller, **{name: door.port for name, door in doors.items()}}
+    tells = {"PLAINTEXT": clients, **{name: door.advertised for name, door in doors.items()}}
+    return {
+        "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in listens.items()),
+        "advertised.listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in tells.items()),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listens),
+    }
+
+
 def _properties(node: int, ports: list[tuple[int, int]], folder: Path) -> dict[str, str]:
     copies = str(min(3, len(ports)))
     voters = ",".join(f"{number}@127.0.0.1:{port}" for number, (_, port) in enumerate(ports, 1))
-    clients, controller = ports[node - 1]
     return {
         "process.roles": "broker,controller",
         "node.id": str(node),
         "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{clients}",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "log.dirs": str(folder / "data"),
         "auto.create.topics.enable": "false",
         "broker.session.timeout.ms": "2000",

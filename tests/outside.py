@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float
         time.sleep(0.2)
 
 
-def create_topic(bootstrap: str, name: str, partitions: int, **config: str) -> None:
-    """Create a topic with one copy and these settings (`_` for `.`)."""
+def create_topic(bootstrap: str, name: str, partitions: int, *, copies: int = 1, **config: str) -> None:
+    """Create a topic with these copies and settings (`_` for `.`)."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     settings = {key.replace("_", "."): value for key, value in config.items()}
-    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+    admin.create_topics([NewTopic(name, partitions, copies, topic_configs=settings)])
     admin.close()
 
 
@@ -65,19 +65,26 @@ def produce(bootstrap: str, topic: str, records: Iterable[Sent], *, per_second: 
 
 def read(bootstrap: str, topic: str) -> list[Any]:
     """Return every record of a topic, by partition in the order of its log."""
+    return sorted(each_record(bootstrap, topic), key=lambda record: (record.partition, record.offset))
+
+
+def each_record(bootstrap: str, topic: str, seconds: float = READ_SECONDS) -> Iterator[Any]:
+    """Yield every record of a topic, each partition in the order of its log.
+
+    Raises:
+        AssertionError: the topic does not exist, or was not read to its end in time.
+    """
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
     partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
     assert partitions, f"topic {topic} does not exist"
     consumer.assign(partitions)
     consumer.seek_to_beginning()
-    found: list[Any] = []
-    until_end = time.monotonic() + READ_SECONDS
+    until_end = time.monotonic() + seconds
     while not all(_at_end(consumer, partition) for partition in partitions):
-        assert time.monotonic() < until_end, f"topic {topic} was not read to its end in {READ_SECONDS} s"
+        assert time.monotonic() < until_end, f"topic {topic} was not read to its end in {seconds} s"
         for records in consumer.poll(timeout_ms=200, max_records=100_000).values():
-            found += records
+            yield from records
     consumer.close()
-    return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
 def _at_end(consumer: KafkaConsumer, partition: TopicPartition) -> bool:
@@ -95,10 +102,10 @@ def committed(bootstrap: str, group: str, topic: str, partitions: int) -> list[i
         consumer.close()
 
 
-def compacted(bootstrap: str, changelog: str) -> dict[int, MemoryStore]:
+def compacted(bootstrap: str, changelog: str, seconds: float = READ_SECONDS) -> dict[int, MemoryStore]:
     """Return what a changelog says after compaction, by partition: the last value of each key."""
     logs: dict[int, dict[bytes, bytes | None]] = {}
-    for record in read(bootstrap, changelog):
+    for record in each_record(bootstrap, changelog, seconds):
         logs.setdefault(record.partition, {})[record.key] = record.value
     stores = {partition: MemoryStore() for partition in logs}
     for partition, log in logs.items():

@@ -17,6 +17,7 @@ from streams.settings import KafkaSettings, WorkerSettings
 from streams.shapes import Section
 from streams.window_keys import WINDOW
 from tables import aggregates
+from tests.crash.faults import FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "deploy" / "docs"
@@ -117,6 +118,23 @@ def routes() -> list[str]:
 def test_every_path_is_documented(path: str) -> None:
     """Each path that a worker answers is on the operations page."""
     assert f"`{path}`" in page("operations.md")
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_every_fault_is_documented(name: str) -> None:
+    """Each fault of the torture run is explained on the page about exactly-once."""
+    assert re.search(rf"^\| [^|]*`{name}`", page("exactly-once.md"), re.MULTILINE)
+
+
+def test_the_fault_matrix_names_what_exists() -> None:
+    """The 25 rows are there in order, and what proves a row is a test file or a fault of the torture run."""
+    rows = re.findall(r"^\| (\d+) \|(.*)$", page("exactly-once.md"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    for number, row in rows:
+        *_, result, proof, _ = row.split("|")
+        named = re.findall(r"`([^`]+)`", proof)
+        assert bool(named) != result.strip().startswith("open"), f"row {number}"
+        assert [name for name in named if name not in FAULTS and not (ROOT / name).is_file()] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from streams.letters import OFFSET, PARTITION, REASON, TOPIC
 from streams.load import load
-from streams.plan import Plan, plan
+from streams.plan import Plan, TablePlan, plan
 from tables.query import Reader
+from tables.store import MemoryStore
 from tests.integration.scenario import DECLARATION, PARTITIONS, Expected, expected, records
 from tests.outside import committed, compacted, create_topic, produce, read, until
 from tests.streams.lives import ms
@@ -95,9 +97,13 @@ class Run:
 
 def traffic(run: Run, planned: Plan, name: str = "traffic") -> dict[tuple[int, int, str], dict[str, Any]]:
     """Return a windowed table as its compacted changelog says."""
-    table = planned.tables[name]
+    return windowed(planned.tables[name], compacted(run.bootstrap, planned.tables[name].changelog))
+
+
+def windowed(table: TablePlan, stores: Mapping[int, MemoryStore]) -> dict[tuple[int, int, str], dict[str, Any]]:
+    """Return (partition, window start, key) -> row of a table's stores."""
     found = {}
-    for partition, store in compacted(run.bootstrap, table.changelog).items():
+    for partition, store in stores.items():
         reader = Reader(table.table, store)
         pages = [reader.window(k, limit=1 << 40) for k in reader.windows()]
         found.update({(partition, row.start or 0, row.key.decode()): row.values for page in pages for row in page.rows})

@@ -94,11 +94,12 @@ class Expected:
     late: set[tuple[int, int]]
 
 
-def expected(log: Iterable[Any]) -> Expected:
+def expected(log: Iterable[Any], shape: Shape = SHAPE) -> Expected:
     """Count the input once more.
 
     Args:
         log: every record of the input topic, as an independent client read it.
+        shape: of the windows and the alert.
     """
     events: dict[int, list[Event]] = defaultdict(list)
     count: Counter[str] = Counter()
@@ -112,7 +113,7 @@ def expected(log: Iterable[Any]) -> Expected:
         events[record.partition].append(Event(record.offset, value["host"], value["ts"], value["bytes"]))
         count[value["host"]] += 1
         total[value["host"]] += value["bytes"]
-    oracles = {partition: Oracle(SHAPE).read(each) for partition, each in events.items()}
+    oracles = {partition: Oracle(shape).read(each) for partition, each in events.items()}
     return Expected(
         {(p, *at): aggregates(rows) for p, each in oracles.items() for at, rows in each.rows.items()},
         {host: (count[host], total[host]) for host in count},
