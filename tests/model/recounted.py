@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 from tables.query import Reader
-from tests.model.real_world import PARTS, SECOND, World
+from tests.model.real_logs import PARTS, SECOND
+from tests.model.real_world import World
 from tests.streams import oracle
 from tests.streams.lives import ms
 from tests.streams.oracle import Event, Oracle, aggregates
@@ -44,7 +45,7 @@ def _shape(world: World) -> oracle.Shape:
 
 
 def _events(world: World, part: int, key: str, begin: int = 0) -> list[Event]:
-    values = [(at, json.loads(value)) for at, _, value in world.inputs[part] if at >= begin]
+    values = [(at, json.loads(value or b"")) for at, _, value in world.inputs[part] if at >= begin]
     return [Event(at, value[key], value["ts"], value["v"]) for at, value in values]
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.model.real_world import Rules, World
+from tests.model.real_logs import Rules
+from tests.model.real_world import World
 from tests.model.recounted import compare
 
 SCHEDULES = 30
