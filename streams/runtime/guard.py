@@ -34,7 +34,7 @@ class Worker(faust.Worker):
     """Faust's worker; it ends at once, without a traceback, where it cannot have what it needs of its machine."""
 
     app: App
-    _lock: IO[str] | None = None
+    _lock: IO[bytes] | None = None
 
     def __init__(self, app: App, *args: Any, **options: Any) -> None:
         directory = os.environ.get(FLAG_DIRECTORY)
@@ -56,7 +56,7 @@ class Worker(faust.Worker):
         super().execute_from_commandline()
 
 
-def lock_directory(directory: Path) -> IO[str]:
+def lock_directory(directory: Path) -> IO[bytes]:
     """Take a data directory for this process; the lock ends with it, however it ends.
 
     Raises:
@@ -64,26 +64,33 @@ def lock_directory(directory: Path) -> IO[str]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / LOCK).open("a+")
+        lock = (directory / LOCK).open("ab+", buffering=0)
+        try:
+            _lock(lock, directory)
+        except BaseException:
+            lock.close()
+            raise
     except OSError as error:
         raise Refused(
-            f"data directory {directory} cannot be written ({error.strerror}): give the worker one that it owns by "
-            "`faust --datadir DIR ...` or STREAMS_DATA_DIR"
+            f"data directory {directory} cannot be written ({error.strerror}): give the worker one that it owns, with "
+            "space left, by `faust --datadir DIR ...` or STREAMS_DATA_DIR"
         ) from error
+    return lock
+
+
+def _lock(lock: IO[bytes], directory: Path) -> None:
+    """Lock the file of a directory, and write down whose it is."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        lock.close()
+        owner = lock.read().decode(errors="replace").strip() or "unknown"
         raise Refused(
             f"data directory {directory} is in use by the worker with process id {owner}: give this one its own by "
             "`faust --datadir DIR ...` or STREAMS_DATA_DIR"
         ) from error
     lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
+    lock.write(str(os.getpid()).encode())
 
 
 def check_doors(settings: WorkerSettings, bind: str) -> None:

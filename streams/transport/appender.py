@@ -10,6 +10,7 @@ from aiokafka.errors import (
     BrokerResponseError,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
+    InvalidTimestampError,
     KafkaError,
     LeaderNotAvailableError,
     MessageSizeTooLargeError,
@@ -37,6 +38,11 @@ _ATTEMPT_SECONDS = 30.0
 _FENCED = (InvalidProducerEpoch, InvalidProducerIdMapping, OutOfOrderSequenceNumber, UnknownProducerId)
 _FENCED_CODES = frozenset({*(error.errno for error in _FENCED), 90})  # 90: PRODUCER_FENCED, unknown to aiokafka
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_FIXES: dict[type[BrokerResponseError], str] = {
+    InvalidTimestampError: "is the clock of this machine right? It takes no records from more than an hour ahead "
+    "(message.timestamp.after.max.ms)",
+}
+"""What is behind a refusal for good, and the likely fix."""
 _SEQUENCES = 1 << 31
 
 
@@ -163,7 +169,8 @@ class Appender:
             self.broken = ""
             raise TooLarge(f"{self.name}: the broker refuses a batch of {size} bytes: raise max.message.bytes")
         if not refusal.error.retriable:
-            raise WriteFailed(f"{self.name}: the broker at {self._client.address} refuses a write: {refusal}")
+            why = _FIXES.get(refusal.error, str(refusal))
+            raise WriteFailed(f"{self.name}: the broker at {self._client.address} refuses a write: {why}")
 
     def _judge_connection(self, error: Exception) -> None:
         """Without a sequence a repeat would be written twice: raise unless surely nothing was sent."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -147,6 +148,19 @@ def test_a_limit_lowered_behind_our_back_is_told_as_too_large(kafka: KafkaCluste
         assert await writer.append([Record(b"a", b"1")]) == 1
 
     run(kafka, body, max_message_bytes="10000")
+
+
+@pytest.mark.kafka
+def test_a_clock_far_ahead_is_named(kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker refuses records from more than an hour ahead: the error asks for the clock of the machine."""
+
+    async def body(client: Client, topic: str) -> None:
+        ahead = SimpleNamespace(time=lambda: time.time() + 7_200, monotonic=time.monotonic)
+        monkeypatch.setattr("streams.transport.appender.time", ahead)
+        with pytest.raises(WriteFailed, match="clock of this machine"):
+            await FencedWriter(client, topic, 0, transactional_id=topic).claim()
+
+    run(kafka, body)
 
 
 @pytest.mark.kafka

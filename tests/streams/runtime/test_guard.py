@@ -1,0 +1,36 @@
+"""What a worker makes sure of before it starts."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.runtime.guard import LOCK, Refused, lock_directory
+
+
+@pytest.fixture
+def no_space() -> Iterator[None]:
+    """Let no file grow, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_directory_is_taken_once(tmp_path: Path) -> None:
+    """The second worker of a directory is refused, by the process id of the first; after its end it is free again."""
+    with lock_directory(tmp_path / "state"), pytest.raises(Refused, match=f"process id {os.getpid()}"):
+        lock_directory(tmp_path / "state")
+    with lock_directory(tmp_path / "state"):
+        assert (tmp_path / "state" / LOCK).read_text() == str(os.getpid())
+
+
+@pytest.mark.usefixtures("no_space")
+def test_a_directory_without_space_is_named(tmp_path: Path) -> None:
+    """Where not even the lock can be written the worker says which directory, and what to do."""
+    with pytest.raises(Refused, match=r"state cannot be written .*space left"):
+        lock_directory(tmp_path / "state")
