@@ -138,16 +138,17 @@ class App(faust.App):
             return
         super().finalize()
         try:
-            plans = self.plan.streams.values()
+            made = self.plan
         except DeclarationError as error:
             _exit(str(error))
-        for stream in plans:
+        for stream in made.streams.values():
             self._add_agent(stream.name, stream.stream.topic, f"Folds the records of stream {stream.name}, in batches.")
-            for table in stream.rekeyed:
-                about = f"Folds the rows of table {table.name}, which come in blocks from all of stream {stream.name}."
-                self._add_agent(f"{stream.name}.{table.name}", str(table.repartition), about)
-            for table in stream.tables:
-                self.tables.add(CellTable(self, spec=table.table, changelog=table.changelog, beacon=self.tables.beacon))
+        for topic, table in made.rekeyed.items():
+            sources = " and ".join(table.table.sources)
+            about = f"Folds the rows of table {table.name}, which come in blocks from all of {sources}."
+            self._add_agent(f"{table.source}.{table.name}", topic, about)
+        for table in made.tables.values():
+            self.tables.add(CellTable(self, spec=table.table, changelog=table.changelog, beacon=self.tables.beacon))
 
     def _add_agent(self, name: str, source: str, about: str) -> None:
         topic = self.topic(source, schema=BatchSchema(), internal=False)
@@ -166,7 +167,7 @@ class App(faust.App):
     def batch_topics(self) -> frozenset[str]:
         """Topics that the declared streams read, and those through which tables are re-keyed."""
         sources = frozenset(stream.stream.topic for stream in self.plan.streams.values())
-        return sources | {str(table.repartition) for table in self.plan.tables.values() if table.repartition}
+        return sources | self.plan.rekeyed.keys()
 
     @property
     def cell_changelogs(self) -> frozenset[str]:

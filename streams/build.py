@@ -97,7 +97,7 @@ class Builder:
         self,
         name: str,
         *,
-        from_: Stream | Table | str,
+        from_: Stream | Table | str | Sequence[Stream | Table | str],
         key: Names,
         window: Window | Mapping[str, str] | None = None,
         keep: str = "24h",
@@ -119,7 +119,7 @@ class Builder:
             DeclarationError: an argument is not what it must be, with file and line of the call.
         """
         kept = _columns(aggregates, columns)
-        options = {"from": _name(from_), "key": key, "window": window, "keep": keep, "where": where, "derive": derive}
+        options = {"from": _names(from_), "key": key, "window": window, "keep": keep, "where": where, "derive": derive}
         options |= {"late": late, "expose": expose, "standby": standby, "emit": emit, "to": to, "changelog": changelog}
         options |= {"max_keys": max_keys, "aggregates": kept}
         made: Table = self._named(TABLE, ("tables", name), options, self._tables)
@@ -205,6 +205,13 @@ def _columns(aggregates: Any, columns: Mapping[str, Any]) -> Any:
         for column in aggregates.keys() & columns.keys():
             raise DeclarationError([Problem.at(place, f"column {column!r} is given twice; keep one of them")])
     return {**aggregates, **columns} if isinstance(aggregates, Mapping) else aggregates or dict(columns)
+
+
+def _names(declared: Stream | Table | str | Sequence[Stream | Table | str]) -> Any:
+    """Return the names of what was declared, a list of them for a list."""
+    if isinstance(declared, str | Stream | Table) or not isinstance(declared, Sequence):
+        return _name(declared)
+    return [_name(each) for each in declared]
 
 
 def _name(declared: Stream | Table | str) -> Any:

@@ -28,6 +28,7 @@ def plan_or_findings(declaration: Declaration, broken: Collection[Path] = ()) ->
     checks.settings(declaration, notes)
     for table in declaration.tables.values():
         checks.table(declaration, table, notes)
+    checks.exposed(declaration, notes)
     for index, alert in enumerate(declaration.alerts):
         checks.alert(declaration, index, alert, notes)
     checks.topics(declaration, notes)

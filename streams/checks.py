@@ -9,9 +9,10 @@ from streams.names import alerts_topic, changelog_topic, dead_letters_topic, emi
 from streams.needs import described
 from streams.notes import Notes
 from streams.problems import Path, suggest
+from streams.reading import circle
 from streams.rekey.local import is_local
 from streams.settings import KafkaSettings
-from streams.spec import Alert, Declaration
+from streams.spec import Alert, Declaration, Stream
 from tables.spec import DAY, Table
 
 LONGEST_TOPIC = 249
@@ -27,9 +28,9 @@ def settings(declaration: Declaration, notes: Notes) -> None:
 def table(declaration: Declaration, table: Table, notes: Notes) -> None:
     """Note what is wrong with a table among the others."""
     path: Path = ("tables", table.name)
-    stream = declaration.streams.get(table.from_)
-    if stream is None:
-        _no_stream(declaration, table, notes)
+    for index, source in enumerate(table.sources):
+        if source not in declaration.streams:
+            _no_stream(declaration, table, source, index, notes)
     if table.standby:
         message = f"standby replicas are not available yet; set standby to 0, not {table.standby}"
         notes.wrong((*path, "standby"), message)
@@ -40,17 +41,21 @@ def table(declaration: Declaration, table: Table, notes: Notes) -> None:
     _window(table, notes)
 
 
-def _no_stream(declaration: Declaration, table: Table, notes: Notes) -> None:
-    """Note a table that reads what is no stream."""
-    path: Path = ("tables", table.name, "from")
-    if table.from_ in declaration.tables:
-        source = declaration.tables[table.from_]
-        remedy = f"read the stream {source.from_!r}, or emit {source.name!r} to a topic and declare a stream of it"
-        notes.wrong(path, f"{table.from_!r} is a table, and a table cannot read a table yet; {remedy}")
-    else:
-        given: list[Path] = [("streams", table.from_) if declaration.streams else ("streams",)]
-        near = suggest(table.from_, declaration.streams)
-        notes.wrong(path, f"there is no stream {table.from_!r}{near}", given=given)
+def _no_stream(declaration: Declaration, table: Table, source: str, index: int, notes: Notes) -> None:
+    """Note a table that reads what is no stream, and no table whose rows are final."""
+    path: Path = ("tables", table.name, "from", index)
+    if source not in declaration.tables:
+        given: list[Path] = [("streams", source) if declaration.streams else ("streams",), ("tables", source)]
+        others = [name for name, each in declaration.tables.items() if each.window and name != table.name]
+        near = suggest(source, [*declaration.streams, *others])
+        notes.wrong(path, f"there is no stream {source!r}{near}", given=given)
+    elif round_ := circle(declaration, table.name):
+        message = f"table {table.name!r} would read itself ({' <- '.join(round_)}); let one of them read a stream"
+        notes.wrong(path, message)
+    elif declaration.tables[source].window is None:
+        message = f"table {source!r} has no window, so that its rows are never final and cannot be counted"
+        remedy = f"give {source!r} a window, or read what it reads"
+        notes.wrong(path, f"{message}; {remedy}", given=[("tables", source, "window")])
 
 
 def _columns(table: Table, notes: Notes) -> None:
@@ -105,6 +110,18 @@ def _window(table: Table, notes: Notes) -> None:
         notes.wrong((*path, "keep"), message, given=broken)
 
 
+def exposed(declaration: Declaration, notes: Notes) -> None:
+    """Note exposed columns of two tables that would be one metric."""
+    owners: dict[str, Path] = {}
+    for name, each in declaration.tables.items():
+        for index, column in enumerate(each.expose):
+            metric, path = f"streams_table_{name}_{column}", ("tables", name, "expose", index)
+            if metric in owners:
+                message = f"column {column!r} of table {name!r} would be the metric {metric!r}, as another table's is"
+                notes.wrong(path, f"{message}; rename one of them", other=owners[metric])
+            owners.setdefault(metric, path)
+
+
 def alert(declaration: Declaration, index: int, alert: Alert, notes: Notes) -> None:
     """Note what is wrong with an alert among the tables."""
     path: Path = ("alerts", index)
@@ -142,11 +159,16 @@ def topics(declaration: Declaration, notes: Notes) -> None:
     owners |= {topic: path for path, topic in _outputs(declaration)}
     for name, each in declaration.tables.items():
         _changelog(declaration, name, each, owners, notes)
-        stream = declaration.streams.get(each.from_)
+        read = {stream.topic: stream for stream in _streams(declaration, each)}
         for path, topic in _rows(declaration, each):
-            if stream and topic == stream.topic:
+            if topic in read:
                 message = f"topic {topic!r} is what the table reads, so that it would feed itself; name another one"
-                notes.wrong(path, message, other=("streams", stream.name, "topic"))
+                notes.wrong(path, message, other=("streams", read[topic].name, "topic"))
+
+
+def _streams(declaration: Declaration, table: Table) -> list[Stream]:
+    """Return the streams that a table reads itself."""
+    return [declaration.streams[name] for name in table.sources if name in declaration.streams]
 
 
 def _length(path: Path, topic: str, notes: Notes) -> None:
@@ -160,8 +182,7 @@ def _changelog(declaration: Declaration, name: str, table: Table, owners: dict[s
     topic = changelog_topic(declaration.app, table)
     path: Path = ("tables", name, "changelog")
     _length(path, topic, notes)
-    stream = declaration.streams.get(table.from_)
-    if stream is not None and not is_local(stream, table):
+    if not is_local([declaration.streams.get(each, each) for each in table.sources], table):
         _repartition(declaration, table, owners, notes)
     if topic in owners:
         message = f"topic {topic!r} is also {described(owners[topic])}; a changelog is its table's alone, rename it"

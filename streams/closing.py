@@ -6,6 +6,7 @@ may be cut between two steps and between two keys of one step; `judged` says how
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tables.keys import Codes
 
 Windows = list[tuple[int, "Codes"]]
-Item = tuple[bytes, "Change | Event"]
+Item = tuple[bytes, "Change | Event | None"]
 EVER = 1 << 62
 
 
@@ -106,6 +107,7 @@ class Closer:
         codes = self._cells.window(window)
         self._engine.stats.closed += bool(len(codes))
         if not self._judge.rules and not self._shows:
+            yield from self._tell(window, codes)
             return
         rows, (at, key) = self._rows(window, codes), self._engine.progress.judged
         after = marked_key(key) if key and at == window else None
@@ -113,9 +115,26 @@ class Closer:
         changes = self._judge.close(rows, after)
         self._note_limits(window)
         self._count(len(rows))
-        shown = self._engine.emitter.rows(rows) if self._shows else ()
+        shown: Iterable[Item] = self._engine.emitter.rows(rows) if self._shows else ()
+        if self._engine.feeds and not self._shows:
+            shown = ((key, None) for key in rows.keys)
         new = [item for item in shown if after is None or item[0] > after]
         yield from self._apply(merge(new, _keyed(changes), key=lambda item: item[0]), window)
+
+    def _tell(self, window: int, codes: Codes) -> Iterator[Write]:
+        """Let the rows of a window go to tables that read this one; nobody else looks at them."""
+        engine = self._engine
+        if not engine.feeds:
+            return
+        keys, (at, key) = self._cells.keys.keys(codes), engine.progress.judged
+        start = bisect_right(keys, marked_key(key)) if key and at == window else 0
+        while start < len(keys):
+            if not engine.cutter.room(engine.draft):
+                yield from engine.send()
+            stop = min(len(keys), start + engine.cutter.room(engine.draft))
+            engine.draft.closed += stop - start
+            engine.progress.judged = (window, mark(keys[stop - 1]))
+            start = stop
 
     def _note_limits(self, window: int) -> None:
         """Write down which rules had too many alerts, so that a step that is cut is finished in the same way."""
@@ -163,15 +182,25 @@ class Closer:
 
     # rows as events
 
-    def rows_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Event]:
-        """Return the final rows of the steps after `before` and up to `judged`: what one write owed."""
-        events: list[Event] = []
+    def closed_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Rows]:
+        """Return the final rows of the steps after `before` and up to `judged`, by window."""
+        found = []
         for window in self._cells.occupied(before[0], judged[0] + 1):
-            rows = self._rows(window, self._cells.window(window))
-            for key, event in self._engine.emitter.rows(rows):
-                if before < (window, mark(key)) <= judged:
-                    events.append(event)
-        return events
+            codes = self._cells.window(window)
+            low = self._behind(codes, before[1]) if window == before[0] else 0
+            high = self._behind(codes, judged[1]) if window == judged[0] else len(codes)
+            if low < high:
+                found.append(self._rows(window, codes[low:high]))
+        return found
+
+    def _behind(self, codes: Codes, key: str) -> int:
+        """Return how many keys of a window are not after the one that `judged` names."""
+        return bisect_right(self._cells.keys.keys(codes), marked_key(key)) if key else 0
+
+    def rows_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Event]:
+        """Return the same as events: what one write owed."""
+        closed = self.closed_between(before, judged)
+        return [event for rows in closed for _, event in self._engine.emitter.rows(rows)]
 
     def updated(self, touched: Windows, n: int) -> list[Event]:
         """Return the rows of touched windows as write `n` leaves them."""

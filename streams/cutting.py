@@ -65,8 +65,13 @@ class Cutter:
         """Return whether so many more records of alerts, or emitted rows, have no room in the write."""
         held = self._cells.pending + draft.records
         size = self._cells.pending_bytes + draft.size
-        too_many = held + records + 1 > self._limits.records or len(draft.rows) >= self._limits.records
-        return bool(held or draft.rows) and (too_many or size > self._limits.size)
+        rows = max(len(draft.rows), draft.closed)
+        too_many = held + records + 1 > self._limits.records or rows >= self._limits.records
+        return bool(held or rows) and (too_many or size > self._limits.size)
+
+    def room(self, draft: Draft) -> int:
+        """Return for how many closed rows there is room in the write, for tables that read this one."""
+        return max(0, self._limits.records - draft.closed)
 
     def tombstones(self, records: int, size: int) -> int:
         """Return for how many tombstones there is room beside so many records of so many bytes."""

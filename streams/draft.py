@@ -32,6 +32,7 @@ class Draft:
         owed: alert events, encoded for the outbox, with the events themselves.
         rows: emitted rows.
         letters: dead letters and late rows.
+        closed: how many rows of closed windows go to tables that read this one.
         size: bytes of `states` and `owed` as records.
     """
 
@@ -39,6 +40,7 @@ class Draft:
     owed: list[tuple[Event, bytes]] = field(default_factory=list)
     rows: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
+    closed: int = 0
     size: int = 0
 
     def __bool__(self) -> bool:

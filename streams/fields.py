@@ -118,7 +118,12 @@ RESERVED: Mapping[str, str] = WORDS | dict.fromkeys(OPTIONS, "it is an option of
 TABLE = Section(
     "a table",
     (
-        Key("from", NAME, "The stream that it reads.", argument="from_"),
+        Key(
+            "from",
+            Names(NAME, least=1),
+            "The stream that it reads, or the table whose closed rows it reads, or a list of several.",
+            argument="from_",
+        ),
         Key("key", Names(FIELD, least=1), "The field, or fields, to group by; may be derived."),
         Key("where", EXPRESSION, "Rows that do not hold it are not counted.", "all"),
         Key("derive", DERIVE, "Further fields for this table only, as in a stream.", "none"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streams.expr import ExpressionError, compile  # noqa: A004 - the language's own word
@@ -15,31 +15,48 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
 
 
-def shape(stream: Stream, table: Table) -> Shape:
+def shape(sources: Sequence[Stream | Shape], table: Table) -> Shape:
     """Return what shapes a table's state.
+
+    Args:
+        sources: the streams that it reads; of a table that it reads the shape.
+        table: as it is declared.
 
     The base is key, windows, event time, and the conditions and derived fields that they use; the columns are the
     aggregates with the derived fields that they use. What says how long state is kept, or what is done with it, does
     not count: keep, grace, expose, emit, alerts, topics.
     """
-    derive = {**stream.derive, **table.derive}
+    streams = [each for each in sources if isinstance(each, Stream)]
+    derived = [{**each.derive, **table.derive} for each in streams] or [dict(table.derive)]
+    times = [[each.time.field, each.time.unit] if each.time else None for each in streams]
+    wheres = [each.where for each in streams]
+    read = [each.base_digest for each in sources if isinstance(each, Shape)]
+    plain = len(sources) == len(streams) == 1
     base = {
         "key": list(table.key),
         "window": table.window.shape() if table.window else None,
-        "time": [stream.time.field, stream.time.unit] if stream.time else None,
-        "where": [stream.where, table.where],
-        "derive": _used(derive, {*table.key, *_fields([stream.where, table.where])}),
-        **({} if is_local(stream, table) else {"rekeyed": True}),  # its rows lie in other partitions than they would
+        "time": times[0] if plain else times,
+        "where": [*wheres, table.where],
+        "derive": _used(derived, {*table.key, *_fields([*wheres, table.where])}),
+        **({} if is_local(sources, table) else {"rekeyed": True}),  # its rows lie in other partitions than they would
+        **({"tables": read} if read else {}),
     }
-    return Shape(base, {name: _column(each, derive) for name, each in table.aggregates.items()})
+    return Shape(base, {name: _column(each, derived) for name, each in table.aggregates.items()})
 
 
-def _column(aggregate: Aggregate, derive: Mapping[str, str]) -> Kept:
+def _column(aggregate: Aggregate, derived: Sequence[Mapping[str, str]]) -> Kept:
     fields = _fields(getattr(aggregate, part) for part in aggregate.expressions)
-    return kept(aggregate, _used(derive, set(fields)))
+    return kept(aggregate, _used(derived, set(fields)))
 
 
-def _used(derive: Mapping[str, str], used: set[str]) -> dict[str, str]:
+def _used(derived: Sequence[Mapping[str, str]], used: set[str]) -> dict[str, str]:
+    """Return the derived fields that are used, by name; of several sources what each derives (or `-`), in order."""
+    found = [_used_of(derive, set(used)) for derive in derived]
+    names = dict.fromkeys(name for each in found for name in each)
+    return {name: " | ".join(each.get(name, "-") for each in found) for name in names}
+
+
+def _used_of(derive: Mapping[str, str], used: set[str]) -> dict[str, str]:
     """Return the derived fields that are used, directly or by others that are."""
     for name, text in reversed(list(derive.items())):
         if name in used:

@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.arrivals import Arrivals, running, unread, wanted
 from streams.refusals import LARGE, Refusals
+from tables.keys import BAD, keyless
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,8 +113,18 @@ class Receiver:
         late = panes.late(rows.pane, rows.first)
         if not late.any():
             return rows
-        letters += self._refusals.late(batch, rows.take(np.flatnonzero(late)))
+        letters += self._late(batch, rows.take(np.flatnonzero(late)))
         return rows.take(np.flatnonzero(~late))
+
+    def _late(self, batch: Batch, rows: Arrivals) -> list[Event]:
+        """Return letters for late rows; one that has no key is no row of the table at all, late or not."""
+        if batch.rekeyed is not None:  # the sender has refused such rows
+            return self._refusals.late(batch, rows)
+        bad = keyless([rows.columns[name] for name in self._plan.key])
+        unkeyed = rows.take(np.flatnonzero(bad))
+        unkeyed.codes = np.full(len(unkeyed), BAD)
+        timely = rows.take(np.flatnonzero(~bad)) if len(unkeyed) else rows
+        return self._refusals.refused(batch, unkeyed) + self._refusals.late(batch, timely)
 
     def _keyed(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
         """Return the rows that have a key, with its codes; the others make dead letters."""

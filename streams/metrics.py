@@ -98,7 +98,9 @@ class WorkerCollector(Collector):
             letters += [([name, "", reason], count) for reason, count in sorted(stats.dead.items())]
         for name, plan in self.runtime.plan.tables.items():
             dead_rows = self.runtime.table_stats[name].dead
-            letters += [([plan.stream, name, reason], count) for reason, count in sorted(dead_rows.items())]
+            letters += [
+                ([",".join(plan.table.sources), name, reason], count) for reason, count in sorted(dead_rows.items())
+            ]
         yield _counter("streams_records", "Records read, by what became of them.", ["stream", "outcome"], outcomes)
         yield _counter("streams_record_bytes", "Bytes of the values of records read.", ["stream"], sizes)
         yield _counter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streams.codecs.base import Codec, FieldType
+from streams.codecs.base import FieldType
 from streams.problems import Finding, Path, suggest
 
 SAID: Mapping[str, str] = {
@@ -35,19 +35,19 @@ class Needs:
     """Fields by name, each with its type and the place of the use that gave it.
 
     Args:
-        codec: the stream's codec; None if there is no such codec, so that any field may be asked for.
+        known: the fields that there are, by name; None if any may be asked for.
+        said: how a message names what has them.
     """
 
-    codec: Codec | None
+    known: Mapping[str, FieldType] | None
+    said: str = "the codec"
     types: dict[str, FieldType] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
 
     def add(self, name: str, type_: FieldType, path: Path) -> Finding | None:
         """Note that the part at `path` needs field `name` to be `type_`; return its disagreement with another."""
-        known = self.codec.fields if self.codec else None
-        if known is not None and name not in known:
-            codec = self.codec.name if self.codec else ""
-            return Finding(path, f"codec {codec} has no field `{name}`{suggest(name, known)}")
+        if self.known is not None and name not in self.known:
+            return Finding(path, f"{self.said} has no field `{name}`{suggest(name, self.known)}")
         if name not in self.types:
             self.types[name], self.places[name] = type_, path
             return None

@@ -24,7 +24,7 @@ class Notes:
         """Keep a finding, unless it may only follow from a broken part: its own, the other one's, or one of `given`."""
         if finding is None or self.is_broken(finding.path) or (finding.other and self.is_broken(finding.other)):
             return
-        if not any(self.is_broken(path) for path in given):
+        if finding not in self.findings and not any(self.is_broken(path) for path in given):
             self.findings.append(finding)
 
     def wrong(self, path: Path, message: str, *, given: Iterable[Path] = (), other: Path | None = None) -> None:

@@ -17,7 +17,11 @@ def outline(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     yield f"app {plan.declaration.app} (consumer group {plan.declaration.app})"
     for stream in plan.streams.values():
-        yield from _stream(stream)
+        yield from _stream(plan, stream)
+    for table in plan.tables.values():
+        if table.source not in plan.streams:
+            yield ""
+            yield from _table(plan, table, "")
     yield ""
     yield "topics it produces to"
     yield f"  {plan.alerts_topic}: alert events"
@@ -30,20 +34,32 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _rekeys(plan: Plan) -> Iterator[str]:
     """Yield through which topics rows go to where their keys live."""
-    rekeyed = [(stream, table) for stream in plan.streams.values() for table in stream.rekeyed]
-    if not rekeyed:
+    if not plan.rekeyed:
         yield "re-keys: none"
         return
     yield "re-keys"
-    for stream, table in rekeyed:
-        keyed = f"by {', '.join(stream.stream.key)}" if stream.stream.key else "without a key"
-        yield f"  {table.repartition}: rows of {table.name}, by {', '.join(table.key)}; {stream.name} comes {keyed}"
-        yield f"    as many partitions as {stream.stream.topic}"
+    for topic, table in plan.rekeyed.items():
+        keyed = "; ".join(_comes(plan, name) for name in table.table.sources)
+        yield f"  {topic}: rows of {table.name}, by {', '.join(table.key)}; {keyed}"
+        yield f"    {_partitions(plan, table)}"
         for name, value in table.repartition_config.items():
             yield f"    {name} = {value}{_spoken(name, value)}"
 
 
-def _stream(plan: StreamPlan) -> Iterator[str]:
+def _comes(plan: Plan, name: str) -> str:
+    """Return how the rows of a source are keyed."""
+    if name not in plan.streams:
+        return f"closed rows of table {name} come by {', '.join(plan.tables[name].key)}"
+    key = plan.streams[name].stream.key
+    return f"{name} comes by {', '.join(key)}" if key else f"{name} comes without a key"
+
+
+def _partitions(plan: Plan, table: TablePlan) -> str:
+    topics = [plan.streams[name].stream.topic for name in table.streams]
+    return f"as many partitions as {topics[0] if len(topics) == 1 else 'the largest of ' + ', '.join(topics)}"
+
+
+def _stream(whole: Plan, plan: StreamPlan) -> Iterator[str]:
     stream = plan.stream
     yield ""
     yield f"stream {plan.name}: topic {stream.topic}, codec {stream.codec}"
@@ -56,19 +72,29 @@ def _stream(plan: StreamPlan) -> Iterator[str]:
     if stream.where:
         yield f"  only where {stream.where}"
     for table in plan.tables:
-        yield from _table(table, stream.topic)
+        if whole.tables[table.name].source == plan.name:
+            yield from _table(whole, table, "  ")
+        else:
+            yield f"  table {table.name}: see stream {whole.tables[table.name].source}"
 
 
-def _table(plan: TablePlan, topic: str) -> Iterator[str]:
+def _table(whole: Plan, plan: TablePlan, indent: str) -> Iterator[str]:
+    yield from (f"{indent}{line}" for line in _of_table(whole, plan))
+
+
+def _of_table(whole: Plan, plan: TablePlan) -> Iterator[str]:
     table = plan.table
-    yield f"  table {plan.name}: by {', '.join(plan.key)}, {_window(table.window)}"
+    yield f"table {plan.name}: by {', '.join(plan.key)}, {_window(table.window)}"
+    if len(table.sources) > 1 or plan.source not in whole.streams:
+        names = [name if name in whole.streams else f"table {name}" for name in table.sources]
+        yield f"  reads: {' and '.join(names)}"
     for each in plan.aggregates:
-        yield f"    {each.name} = {each.aggregate.describe()}"
+        yield f"  {each.name} = {each.aggregate.describe()}"
     kept = f"closed rows for {render(table.keep)}" if table.window else "running totals"
-    yield f"    state: {kept}, at most {table.max_keys} keys per partition"
-    yield f"    changelog: {plan.changelog}, as many partitions as {topic}"
+    yield f"  state: {kept}, at most {table.max_keys} keys per partition"
+    yield f"  changelog: {plan.changelog}, {_partitions(whole, plan)}"
     for name, value in plan.changelog_config.items():
-        yield f"      {name} = {value}{_spoken(name, value)}"
+        yield f"    {name} = {value}{_spoken(name, value)}"
     for rule in plan.rules:
         yield _rule(rule)
 
@@ -84,7 +110,7 @@ def _spoken(name: str, value: str) -> str:
 def _rule(rule: RulePlan) -> str:
     held = f", for {render(rule.alert.for_)}" if rule.alert.for_ else ""
     when = "when a window closes" if rule.judge == "close" else "at each update"
-    return f"    alert {rule.id}: {rule.alert.expr}{held}, judged {when} -> {rule.topic}"
+    return f"  alert {rule.id}: {rule.alert.expr}{held}, judged {when} -> {rule.topic}"
 
 
 def _topics(table: TablePlan) -> Iterator[str]:

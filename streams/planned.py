@@ -68,7 +68,9 @@ class TablePlan:
     Args:
         name: the table.
         table: as it is declared.
-        stream: name of the stream that it reads.
+        source: name of the stream or table that it reads; of a table that reads several there is a plan for each, which
+            differ in what is compiled for their source: `derive`, `where`, `aggregates`, `needs` and `types`.
+        streams: names of all streams that it reads, itself or by way of other tables.
         key: the key fields, in order; fields of the stream or derived ones.
         key_labels: (label name, key field) for each key field; `.` in a field is `_` in its label.
         derive: further fields by name, in the order of evaluation, which is before `where`; that may use them.
@@ -76,20 +78,22 @@ class TablePlan:
         aggregates: the columns, in order.
         rules: its alerts.
         needs: the columns of a decoded batch (fields, and fields that the stream derives) that the table reads.
-        changelog: name of its changelog topic; it has as many partitions as the stream's topic.
+        types: of those columns that are fields of the source.
+        changelog: name of its changelog topic; it has as many partitions as the largest of the streams' topics.
         changelog_config: settings of that topic when we create it.
         emit_topic: where rows go; None if `emit` is none.
         late_topic: where rows go that are late for all their windows; None only counts them.
         dead_letters: where rows go that cannot be folded.
         shape: what shapes its kept state; by it a changed declaration is recognised.
         repartition: the topic through which its rows go to where their keys live; None if they lie there already. It
-            has as many partitions as the stream's topic.
+            has as many partitions as the largest of the streams' topics.
         repartition_config: settings of that topic when we create it.
     """
 
     name: str
     table: Table
-    stream: str
+    source: str
+    streams: tuple[str, ...]
     key: tuple[str, ...]
     key_labels: tuple[tuple[str, str], ...]
     derive: Mapping[str, Expression]
@@ -97,6 +101,7 @@ class TablePlan:
     aggregates: tuple[AggregatePlan, ...]
     rules: tuple[RulePlan, ...]
     needs: frozenset[str]
+    types: Mapping[str, FieldType]
     changelog: str
     changelog_config: Mapping[str, str]
     emit_topic: str | None
@@ -155,16 +160,53 @@ class Plan:
     Args:
         declaration: what was declared.
         streams: by name.
+        tables: by name, those that a table reads before it; of one that reads several sources the plan over the first.
+        feeds: by the name of a table, the plans of the tables that read its closed rows.
         alerts_topic: default topic of alert events.
         dead_letters: topic of records that could not be used.
     """
 
     declaration: Declaration
     streams: Mapping[str, StreamPlan]
+    tables: Mapping[str, TablePlan]
+    feeds: Mapping[str, tuple[TablePlan, ...]]
     alerts_topic: str
     dead_letters: str
 
+    def partitions(self, table: str, counts: Mapping[str, int]) -> int:
+        """Return how many partitions a table has: as many as the largest of its streams.
+
+        Args:
+            table: its name.
+            counts: partitions of each stream by name; 0 is taken where one is not known.
+        """
+        return max((counts.get(name, 0) for name in self.tables[table].streams), default=0)
+
+    def origins(self, table: str, counts: Mapping[str, int]) -> list[str]:
+        """Return the origins of a re-keyed table: the partitions of its streams' topics and of the tables it reads.
+
+        Args:
+            table: its name.
+            counts: partitions of each stream by name.
+        """
+        found = []
+        for name in self.tables[table].table.sources:
+            stream = self.streams.get(name)
+            topic = stream.stream.topic if stream else self.tables[name].changelog
+            count = counts[name] if stream else self.partitions(name, counts)
+            found += [f"{topic}-{number}" for number in range(count)]
+        return found
+
+    def topics(self, table: str) -> frozenset[str]:
+        """Return the topics of all streams of a table."""
+        return frozenset(self.streams[name].stream.topic for name in self.tables[table].streams)
+
+    def idle(self, table: str) -> int | None:
+        """Return the silence, in ms, after which all streams of a table have said that they are; None is never."""
+        found = [self.streams[name].stream.idle for name in self.tables[table].streams]
+        return None if None in found else max(filter(None, found), default=0)
+
     @property
-    def tables(self) -> dict[str, TablePlan]:
-        """Return the tables of all streams by name."""
-        return {table.name: table for stream in self.streams.values() for table in stream.tables}
+    def rekeyed(self) -> dict[str, TablePlan]:
+        """Return the tables whose rows go through a repartition topic, by that topic."""
+        return {table.repartition: table for table in self.tables.values() if table.repartition is not None}

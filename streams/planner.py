@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from streams.needs import Needs, described
 from streams.notes import Notes
 from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
 from streams.problems import Finding, Path, suggest
+from streams.reading import WINDOW_END, WINDOW_START, Part, Source, agree, ordered
 from streams.rekey.local import is_local
 from streams.rules import templates
 from streams.scope import Scope
@@ -39,46 +40,71 @@ def make_plan(declaration: Declaration, notes: Notes) -> Plan:
 
 
 class _Planner:
-    """Plans stream by stream; each stream's tables add to the fields it must decode."""
+    """Plans streams, then tables; each table adds to the fields that what it reads must have."""
 
     def __init__(self, declaration: Declaration, notes: Notes) -> None:
         self.declaration = declaration
         self.notes = notes
         self.dead_letters = dead_letters_topic(declaration)
         self.rule_ids = _rule_ids(declaration.alerts)
+        self.streams: dict[str, Source] = {}
+        self.rows: dict[str, Source] = {}
+        self.parts: dict[str, list[Part]] = {}
 
     def plan(self) -> Plan:
         """Return the plan of the declaration."""
+        drafts = [self.stream(name, stream) for name, stream in self.declaration.streams.items()]
+        names = ordered(self.declaration)
+        for name in names:
+            self.table(name, self.declaration.tables[name])
+        agree(self.parts, self.notes)
+        for source in (*self.streams.values(), *self.rows.values()):
+            for scope in (source.scope, *source.inner):
+                self.collisions(scope)
+        made = {name: [self.typed(part) for part in self.parts.get(name, ())] for name in names}
+        parts = [part for each in made.values() for part in each]
         return Plan(
             declaration=self.declaration,
-            streams={name: self.stream(name, stream) for name, stream in self.declaration.streams.items()},
+            streams={draft.name: self.fed(draft, parts) for draft in drafts},
+            tables={name: each[0] for name, each in made.items() if each},
+            feeds={name: tuple(part for part in parts if part.source == name) for name in self.rows},
             alerts_topic=alerts_topic(self.declaration),
             dead_letters=self.dead_letters,
         )
 
     def stream(self, name: str, stream: Stream) -> StreamPlan:
-        """Return the plan of a stream with its tables."""
+        """Return the plan of a stream, without fields and tables."""
         path: Path = ("streams", name)
         codec = codecs.registry().get(stream.codec)
         if codec is None:
             near = suggest(stream.codec, codecs.registry())
             self.notes.wrong((*path, "codec"), f"there is no codec {stream.codec!r}{near}")
-        scope = Scope(Needs(codec), self.notes)
-        self.event_time(stream, codec, scope.needs)
+        needs = Needs(codec.fields, f"codec {codec.name}") if codec else Needs(None)
+        scope = Scope(needs, self.notes)
+        self.event_time(stream, codec, needs)
         derive = scope.derive(stream.derive, (*path, "derive"))
         where = scope.condition(stream.where, (*path, "where"))
-        tables = self.tables(name, stream, scope)
-        self.compile_codec(path, scope.needs)
+        self.streams[name] = Source(name, stream, scope, (name,))
         return StreamPlan(
             name=name,
             stream=stream,
             codec=codec or codecs.registry()["json"],
-            fields=dict(scope.needs.types),
+            fields={},
             derive=derive,
             where=where,
-            tables=tables,
+            tables=(),
             dead_letters=self.dead_letters,
         )
+
+    def fed(self, draft: StreamPlan, parts: Iterable[TablePlan]) -> StreamPlan:
+        """Return the plan of a stream with its tables, and the fields that it must read for them."""
+        fields = dict(self.streams[draft.name].scope.needs.types)
+        try:
+            if draft.stream.codec in codecs.registry():
+                draft.codec.compile(fields)
+        except ValueError as error:
+            self.notes.wrong(("streams", draft.name), str(error))
+        return replace(draft, fields=fields, tables=tuple(part for part in parts if part.source == draft.name))
 
     def event_time(self, stream: Stream, codec: Codec | None, needs: Needs) -> None:
         """Note what the field of event time must be; a codec that reads times itself has one, and needs no unit."""
@@ -96,40 +122,36 @@ class _Planner:
             message = f"codec {codec.name} knows the unit of `{own}`; leave `unit` out"
             self.notes.wrong((*path, "unit"), message)
 
-    def tables(self, name: str, stream: Stream, scope: Scope) -> tuple[TablePlan, ...]:
-        """Return the plans of the tables that read a stream."""
-        found = []
-        inner_scopes = [scope]
-        for table_name, table in self.declaration.tables.items():
-            if table.from_ == name:
-                inner_scopes.append(scope.inner())
-                found.append(self.table(table_name, table, stream, inner_scopes[-1]))
-        for inner in inner_scopes:
-            self.collisions(inner)
-        return tuple(found)
-
     def collisions(self, scope: Scope) -> None:
         """Note derived fields whose name is also read as a field of the records."""
         for name in sorted(scope.derived.keys() & scope.needs.types.keys()):
             place = scope.needs.places[name]
             message = f"`{name}` is derived, and is also read as a field of the records by {described(place)}"
             self.notes.wrong(scope.places[name], f"{message}; rename what is derived", other=place)
-        fixed = scope.needs.codec.fields if scope.needs.codec else None
-        for name in sorted(scope.derived.keys() & (fixed or {}).keys()):
-            self.notes.wrong(scope.places[name], f"`{name}` is already a field of the codec; rename what is derived")
+        for name in sorted(scope.derived.keys() & (scope.needs.known or {}).keys()):
+            message = f"`{name}` is already a field of {scope.needs.said}; rename what is derived"
+            self.notes.wrong(scope.places[name], message)
 
-    def compile_codec(self, path: Path, needs: Needs) -> None:
-        """Let the codec refuse fields that cannot be read together."""
-        try:
-            if needs.codec:
-                needs.codec.compile(needs.types)
-        except ValueError as error:
-            self.notes.wrong(path, str(error))
+    def table(self, name: str, table: Table) -> None:
+        """Plan a table over each of its sources, and note what its rows have for those that read them."""
+        found = [self.streams.get(each) or self.rows.get(each) for each in table.sources]
+        sources = [each for each in found if each is not None]
+        if not sources:
+            return
+        parts = [self.part(name, table, source, sources) for source in sources]
+        types = _column_types(parts[0].plan, parts[0].scope)
+        self.exposed(table, types)
+        rules = self.rules(parts[0].plan, types)
+        self.parts[name] = [replace(part, plan=replace(part.plan, rules=rules)) for part in parts]
+        fields = {**types, WINDOW_START: "number", WINDOW_END: "number"} if table.window else types
+        plan = self.parts[name][0].plan
+        self.rows[name] = Source(name, plan, Scope(Needs(fields, f"table {name}"), self.notes), plan.streams)
 
-    def table(self, name: str, table: Table, stream: Stream, scope: Scope) -> TablePlan:
-        """Return the plan of one table."""
+    def part(self, name: str, table: Table, source: Source, sources: Sequence[Source]) -> Part:
+        """Return the plan of a table over one of its sources."""
         path: Path = ("tables", name)
-        outer = set(scope.derived)
+        scope = source.open()
+        outer = frozenset(scope.derived)
         derive = scope.derive(table.derive, (*path, "derive"))
         where = scope.condition(table.where, (*path, "where"))
         for index, field in enumerate(table.key):
@@ -137,11 +159,13 @@ class _Planner:
         aggregates = tuple(self.aggregate(column, each, path, scope) for column, each in table.aggregates.items())
         taken = [part for each in aggregates for part in (each.of, each.by, each.where)]
         used = _used([*derive.values(), where, *taken])
-        app = self.declaration.app
+        app, read = self.declaration.app, [each.of for each in sources]
+        local = is_local(read, table)
         made = TablePlan(
             name=name,
             table=table,
-            stream=stream.name,
+            source=source.name,
+            streams=tuple(dict.fromkeys(stream for each in sources for stream in each.streams)),
             key=table.key,
             key_labels=tuple((key_label(field), field) for field in table.key),
             derive=derive,
@@ -149,18 +173,22 @@ class _Planner:
             aggregates=aggregates,
             rules=(),
             needs=frozenset((used | set(table.key)) - (scope.derived.keys() - outer)),
+            types={},
             changelog=changelog_topic(app, table),
             changelog_config=changelog_config(table),
             emit_topic=emit_topic(app, table),
             late_topic=table.late,
             dead_letters=self.dead_letters,
-            shape=shape(stream, table),
-            repartition=None if is_local(stream, table) else repartition_topic(app, table),
-            repartition_config={} if is_local(stream, table) else repartition_config(),
+            shape=shape([each if isinstance(each, Stream) else each.shape for each in read], table),
+            repartition=None if local else repartition_topic(app, table),
+            repartition_config={} if local else repartition_config(),
         )
-        types = _column_types(made, scope)
-        self.exposed(table, types)
-        return replace(made, rules=self.rules(made, types))
+        return Part(made, scope, outer)
+
+    def typed(self, part: Part) -> TablePlan:
+        """Return the plan of a part with the types that all uses of its fields agree on."""
+        types = part.scope.needs.types
+        return replace(part.plan, types={name: types[name] for name in sorted(part.plan.needs & types.keys())})
 
     def exposed(self, table: Table, types: Mapping[str, FieldType]) -> None:
         """Note exposed columns that hold no number."""

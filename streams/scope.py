@@ -47,7 +47,7 @@ class Scope:
         if text is None:
             return None
         derive: Path = (*path[:2], "derive")
-        fixed = self.needs.codec.fields if self.needs.codec else None
+        fixed = self.needs.known
         known = None if fixed is None or self.notes.is_broken(derive) else fixed.keys() | self.derived.keys()
         try:
             made = compile(text, {**(fixed or {}), **self.derived}, expect=expect, known=known)

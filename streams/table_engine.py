@@ -16,6 +16,7 @@ from streams.draft import Draft, outbox
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
 from streams.intake import Receiver
+from streams.rekey.closed import ClosedRows
 from streams.rewriting import Rewriting
 from streams.rules.judge import Judge
 from streams.stats import TableStats
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from streams.effects import Batch
     from streams.intake import Intake
     from streams.planned import TablePlan
+    from streams.rekey.sender import Sender
     from streams.rules.judge import AlertView
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
@@ -50,6 +52,7 @@ class TableEngine:
         plan: of the table.
         partition: its number.
         limits: what one write may hold.
+        senders: one for each table that reads its closed rows.
 
     Attributes:
         progress: how far it has come.
@@ -58,12 +61,15 @@ class TableEngine:
         shapes: of its cells, the present one and former ones.
         cutter: says what fits in a write.
         draft: the write that is being filled.
+        feeds: sends closed rows to the tables that read them.
         ended: keys whose alerts ended since open rows were judged last.
         on_change: is told each change of an alert, just before it happens.
         on_close: is told the rows of each window that is judged as it closes.
     """
 
-    def __init__(self, plan: TablePlan, partition: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self, plan: TablePlan, partition: int, limits: Limits | None = None, senders: Sequence[Sender] = ()
+    ) -> None:
         """Begin without state; `load` must follow."""
         self.plan, self.partition = plan, partition
         self.stats = TableStats()
@@ -72,6 +78,7 @@ class TableEngine:
         self.cells = Cells(plan.table)
         self.judge = Judge(plan, self.cells.panes)
         self.emitter = Emitter(plan, self.cells.panes)
+        self.feeds = ClosedRows(senders, self.cells.panes, self.emitter)
         self.draft = Draft()
         self.ended: set[bytes] = set()
         self.on_change: Callable[[Change], object] = _ignore
@@ -161,6 +168,9 @@ class TableEngine:
             events += self._closer.rows_between(self.progress.before, self.progress.judged)
         if self.plan.table.emit == "update":
             events += self._closer.updated(self.cells.written_windows(self.progress.n), self.progress.n)
+        if self.feeds and self.progress.blocks[1] == self.progress.n:
+            closed = self._closer.closed_between(self.progress.before, self.progress.judged)
+            events += self.feeds.send(self.progress, closed)[0]
         return events
 
     # input
@@ -250,12 +260,20 @@ class TableEngine:
 
     # output
 
-    def full(self, work: Sequence[Change | Event]) -> bool:
+    def full(self, work: Sequence[Change | Event | None]) -> bool:
         """Return whether what one key brings has no room in the write that is being filled."""
-        return self.cutter.full(self.draft, sum(1 if isinstance(item, Event) else 2 for item in work))
+        records = sum(1 if isinstance(item, Event) else 2 for item in work if item is not None)
+        return self.cutter.full(self.draft, records)
 
-    def enter(self, item: Change | Event) -> None:
-        """Let a change happen, or a row go out, with the write that is being filled."""
+    def enter(self, item: Change | Event | None) -> None:
+        """Let a change happen, or a row go out, with the write that is being filled.
+
+        Args:
+            item: None is a row that only tables which read this one are told of.
+        """
+        if item is None:
+            self.draft.closed += 1
+            return
         if isinstance(item, Event):
             self.draft.rows.append(item)
             return
@@ -290,6 +308,7 @@ class TableEngine:
         rows = draft.rows
         if self.plan.table.emit == "update":
             rows = self._closer.updated(self.cells.touched_windows(), progress.n)
+        blocks, letters = self._told()
         records = self.cells.flush(progress.n) + draft.encode(progress.n)
         records += self._tombstones(len(records), size)
         records.append(Record(PROGRESS, progress.encode()))
@@ -297,7 +316,19 @@ class TableEngine:
         self.stats.records += len(records)
         self.stats.bytes += sum(map(len, map(_KEY, records))) + sum(map(len, filter(None, map(_VALUE, records))))
         self.stats.rows += len(rows)
-        return Write(progress.n, records, [event for event, _ in draft.owed] + rows, draft.letters)
+        events = [event for event, _ in draft.owed] + rows + blocks
+        return Write(progress.n, records, events, draft.letters + letters)
+
+    def _told(self) -> tuple[list[Event], list[Event]]:
+        """Return what tables that read this one are told with a write: blocks, and dead letters of rows they refuse."""
+        progress = self.progress
+        awake = self._unsent and self.feeds.said_idle
+        if progress.judged == progress.before and not awake:
+            return [], []
+        progress.blocks = progress.blocks[1], progress.n
+        if not self.feeds:
+            return [], []
+        return self.feeds.send(progress, self._closer.closed_between(progress.before, progress.judged))
 
     def _tombstones(self, records: int, size: int) -> list[Record]:
         """Return what expires, as far as there is room; what does not fit waits."""
@@ -313,6 +344,10 @@ class TableEngine:
         return found
 
     # what others look at
+
+    def idle(self) -> list[Event]:
+        """Return, once in a silence, what tells the tables that read this one that nothing is open or comes."""
+        return self.feeds.idle(self.progress) if self.feeds and self.next_close() is None else []
 
     def next_close(self) -> int | None:
         """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""

@@ -19,6 +19,7 @@ _WORDS = {
     "time": "the event time",
     "where": "a condition (where)",
     "derive": "a derived field of the key or of a condition",
+    "tables": "a table that it reads",
     "rekeyed": "the partitions in which its keys lie (re-keyed or not)",
 }
 

@@ -42,7 +42,7 @@ class WorkerProvider:
 
     def partition_count(self, table: str) -> int:
         """Return the number of partitions of a table, 0 while the broker was not asked."""
-        return self._runtime.counts.get(self.plan.tables[table].stream, 0)
+        return self.plan.partitions(table, self._runtime.counts)
 
     def partitions(self, table: str) -> Mapping[int, tuple[Reader | None, str]]:
         """Return this worker's partitions of a table; the reader of one that is not running must not answer."""

@@ -75,6 +75,33 @@ def key_values(key: bytes, fields: int) -> tuple[Any, ...]:
     return tuple(msgspec.json.decode(key))
 
 
+def keyless(columns: Sequence[Column]) -> NDArray[np.bool_]:
+    """Return which rows have no key, without giving codes to the others.
+
+    Args:
+        columns: the key fields in order, each over the same n rows.
+    """
+    bad = np.zeros(len(columns[0]), bool)
+    for column in columns:
+        if column.null is not None:
+            bad |= column.null
+        if column.kind == "bool":
+            bad[:] = True
+        elif column.kind == "any":
+            bad |= np.array([not _is_part(value) for value in column.values.tolist()], bool)
+        elif column.kind in ("float", "mixed"):
+            bad |= ~np.isfinite(column.values)
+    return bad
+
+
+def _is_part(value: Any) -> bool:
+    try:
+        part_bytes(value)
+    except ValueError:
+        return False
+    return True
+
+
 class _Front(dict[Any, int]):
     """Field values -> code, in front of key bytes -> code: what was seen costs one look-up, done in C."""
 

@@ -89,6 +89,8 @@ class Progress(msgspec.Struct):
         owner: the claim under which it was written; no two claims are equal.
         floor: changelog offset from which on the log holds everything that is alive.
         rewritten: wall clock, ms, at which everything that is alive was written again; 0 is never.
+        blocks: the last two writes that closed windows: the one before, and the last one. Tables that read this one
+            were told of them.
     """
 
     n: int = 0
@@ -102,6 +104,7 @@ class Progress(msgspec.Struct):
     owner: str = ""
     floor: int = 0
     rewritten: int = 0
+    blocks: tuple[int, int] = (0, 0)
 
     def encode(self) -> bytes:
         """Return the record value."""

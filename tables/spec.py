@@ -19,7 +19,7 @@ class Table:
 
     Args:
         name: `[a-z][a-z0-9_]*`.
-        from_: name of the stream (or table) it reads.
+        from_: name of the stream or table that it reads, or the names of several; see `sources`.
         key: the fields to group by, in order; at least one.
         aggregates: what is kept, by column name.
         window: None keeps one running total per key.
@@ -36,7 +36,7 @@ class Table:
     """
 
     name: str
-    from_: str
+    from_: str | tuple[str, ...]
     key: tuple[str, ...]
     aggregates: Mapping[str, Aggregate]
     window: Window | None = None
@@ -52,6 +52,13 @@ class Table:
     max_keys: int = 1_000_000
 
     def __post_init__(self) -> None:
-        """Freeze the mappings."""
+        """Freeze the mappings; a single source is its name."""
+        if len(self.sources) == 1:
+            object.__setattr__(self, "from_", self.sources[0])
         object.__setattr__(self, "aggregates", MappingProxyType(dict(self.aggregates)))
         object.__setattr__(self, "derive", MappingProxyType(dict(self.derive)))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the names of the streams and tables that it reads, in order."""
+        return (self.from_,) if isinstance(self.from_, str) else self.from_

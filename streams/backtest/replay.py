@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from streams.testing.murmur import partition_of
 from tables.records import NEVER
 
 if TYPE_CHECKING:
+    from streams.planned import TablePlan
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
     from streams.spec import Declaration
@@ -54,11 +55,11 @@ class Replay(Harness):
         self._sinks = sinks or {}
         self._again: list[tuple[str, int, Event]] = []
         self._read = {lane.topic for lane in self._lanes}
-        for lane, table in self._tables():
-            self._listen(table, lane.partition, on_close)
+        for table in self._tables():
+            self._listen(table, on_close)
 
-    def _listen(self, table: LaneTable, partition: int, on_close: Closed | None) -> None:
-        name, parts = table.engine.plan.name, len(table.engine.plan.key)
+    def _listen(self, table: LaneTable, on_close: Closed | None) -> None:
+        name, parts, partition = table.engine.plan.name, len(table.engine.plan.key), table.engine.partition
 
         def changed(change: Change) -> None:
             self.timeline.note(change, name, partition, parts)
@@ -71,6 +72,13 @@ class Replay(Harness):
         """Forget the streams that neither these topics nor the app itself feed: they hold nothing back."""
         produced = {table.emit_topic for table in self.plan.tables.values()}
         self._lanes = [lane for lane in self._lanes if lane.topic in topics or lane.topic in produced]
+        tables = {table.changelog for table in self.plan.tables.values() if self._fed(table)}
+        for inlet in self._inlets.values():
+            inlet.only({lane.topic for lane in self._lanes} | tables)
+
+    def _fed(self, table: TablePlan) -> bool:
+        """Return whether anything comes to a table."""
+        return not {lane.topic for lane in self._lanes}.isdisjoint(self.plan.topics(table.name))
 
     def take(self, topic: str, partition: int, values: list[bytes | None]) -> None:
         """Fold record values without Kafka timestamps, as the next records of a partition."""
@@ -88,7 +96,7 @@ class Replay(Harness):
     def reached(self, topic: str, partition: int) -> int:
         """Return the greatest event time (ms) that tables have seen of a partition."""
         name = f"{topic}-{partition}"
-        origins = [table.engine.progress.origins.get(name) for _, table in self._tables()]
+        origins = [table.engine.progress.origins.get(name) for table in self._tables()]
         return max((origin.watermark for origin in origins if origin is not None), default=NEVER)
 
     def finish(self) -> None:
@@ -96,7 +104,7 @@ class Replay(Harness):
         ticked = True
         while ticked:
             ticked = False
-            for _, table in self._tables():
+            for table in self._tables():
                 at = table.engine.last_close()
                 if at is not None and at > table.engine.progress.watermark:
                     self._emit(table.drive(table.engine.tick(at)))
@@ -106,7 +114,7 @@ class Replay(Harness):
     @property
     def late_rows(self) -> int:
         """How many rows were late for all their windows."""
-        return sum(table.engine.stats.late for _, table in self._tables())
+        return sum(table.engine.stats.late for table in self._tables())
 
     @property
     def first(self) -> int | None:
@@ -116,11 +124,8 @@ class Replay(Harness):
     @property
     def last(self) -> int:
         """The greatest event time (ms) that any table has seen; 0 if none has."""
-        origins = [origin for _, table in self._tables() for origin in table.engine.progress.origins.values()]
+        origins = [origin for table in self._tables() for origin in table.engine.progress.origins.values()]
         return max([0, *(origin.watermark for origin in origins)])
-
-    def _tables(self) -> Iterator[tuple[Lane, LaneTable]]:
-        return ((lane, table) for lane in self._lanes for table in lane.tables)
 
     def _lane(self, topic: str, partition: int) -> Lane:
         return next(lane for lane in self._lanes if (lane.topic, lane.partition) == (topic, partition))

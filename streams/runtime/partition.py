@@ -82,6 +82,11 @@ class InputPartition:
         """Whether what it holds may be shown: it is ours, and restored."""
         return self.state in (State.RUNNING, State.PAUSED)
 
+    @property
+    def idle(self) -> int | None:
+        """The silence of the input, in ms, after which the clock moves on; None is never."""
+        return self.plan.stream.idle
+
     def commit_age(self) -> float:
         """Return for how many seconds something is done that is not committed; 0 if everything is."""
         committed = self.runtime.consumer.committed_here(self.tp)
@@ -197,7 +202,7 @@ class InputPartition:
         self.reason = self.reason or "restoring"
         for table in self.tables:
             table.note = self._note
-        await self.runtime.check_partitions(self.plan)
+        await self._check_partitions()
         consumer = self.runtime.consumer
         committed = await consumer.committed(self.tp)
         restored = await gathered([table.open() for table in self.tables])
@@ -319,7 +324,7 @@ class InputPartition:
 
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
-        idle = self.plan.stream.idle
+        idle = self.idle
         await self._upkeep()
         if idle is None or not self.silent():
             return
@@ -332,10 +337,15 @@ class InputPartition:
             watermark = table.silent_watermark(self._heard) + silence
             if closing is not None and closing <= watermark:
                 await self._drive(table, table.engine.tick(watermark))
+            if said := table.engine.idle():
+                await self.runtime.send(said)
+
+    async def _check_partitions(self) -> None:
+        await self.runtime.check_partitions(self.plan)
 
     async def _upkeep(self) -> None:
         """Do what time asks for: claims and old records are renewed, and the input must be cut as it was."""
-        await self.runtime.check_partitions(self.plan)
+        await self._check_partitions()
         await gathered([table.renew() for table in self.tables])
         await gathered([self._drive(table, table.rewriting()) for table in self.tables])
 

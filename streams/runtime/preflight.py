@@ -67,12 +67,11 @@ class Preflight(Service):
         for stream in self.runtime.plan.streams.values():
             counts[stream.name] = await topics.partitions(client, stream.stream.topic)
         self.runtime.counts = counts
-        for stream in self.runtime.plan.streams.values():
-            for table in stream.rekeyed:
-                config, copies = self._with_copies(dict(table.repartition_config)), self.settings.replication_factor
-                await topics.ensure(client, str(table.repartition), counts[stream.name], config, copies)
-            for table in stream.tables:
-                await self._changelog(client, table, counts[stream.name])
+        for topic, table in self.runtime.plan.rekeyed.items():
+            config, copies = self._with_copies(dict(table.repartition_config)), self.settings.replication_factor
+            await topics.ensure(client, topic, self.runtime.plan.partitions(table.name, counts), config, copies)
+        for table in self.runtime.plan.tables.values():
+            await self._changelog(client, table, self.runtime.plan.partitions(table.name, counts))
         for topic in outputs(self.runtime.plan):
             await self._output(client, topic, self.settings.partitions or max(counts.values(), default=1))
 

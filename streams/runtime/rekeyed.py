@@ -51,13 +51,9 @@ class Outlets:
         Args:
             start: the offset up to which everything was acknowledged; what the topic has lost since counts as read.
         """
-        count = self._runtime.counts[self._plan.name]
         self._senders, self._next, self._said_idle = [], start, False
         for table in self._plan.rekeyed:
-            limit = await self._runtime.largest(str(table.repartition))
-            sender = Sender(table, self._origin, count, limit)
-            sender.stats = self._runtime.table_stats[table.name]
-            self._senders.append(sender)
+            self._senders.append(await self._runtime.sender(table, self._origin))
 
     async def send(self, batches: Sequence[Batch]) -> None:
         """Send batches, and return when every destination has acknowledged its blocks."""
@@ -87,13 +83,12 @@ class RekeyedPartition(InputPartition):
 
     Args:
         runtime: what all partitions of the worker share.
-        plan: of the stream.
         table: the re-keyed table.
         partition: its number.
     """
 
-    def __init__(self, runtime: Runtime, plan: StreamPlan, table: TablePlan, partition: int) -> None:
-        super().__init__(runtime, replace(plan, tables=()), partition)
+    def __init__(self, runtime: Runtime, table: TablePlan, partition: int) -> None:
+        super().__init__(runtime, replace(runtime.plan.streams[table.streams[0]], tables=()), partition)
         self.tp = TP(str(table.repartition), partition)
         self.origin = f"{table.repartition}-{partition}"
         self.tables = [TablePartition(runtime, table, partition)]
@@ -104,10 +99,18 @@ class RekeyedPartition(InputPartition):
         """What feeds the table's present engine."""
         engine = self.tables[0].engine
         if self._receiver is None or self._receiver.engine is not engine:
-            count = self.runtime.counts[self.plan.name]
-            origins = [f"{self.plan.stream.topic}-{number}" for number in range(count)]
+            origins = self.runtime.plan.origins(engine.plan.name, self.runtime.counts)
             self._receiver = BlockReceiver(engine, origins, self.partition)
         return self._receiver
+
+    @property
+    def idle(self) -> int | None:
+        """The silence after which all streams of the table have said that they are."""
+        return self.runtime.plan.idle(self.tables[0].plan.name)
+
+    async def _check_partitions(self) -> None:
+        for name in self.tables[0].plan.streams:
+            await self.runtime.check_partitions(self.runtime.plan.streams[name])
 
     async def _enter(self, committed: int | None, begin: int, restored: Sequence[bool]) -> int:
         """DESIGN section 5, rule 6: a receiver starts at the commit; what it has folded already says nothing."""

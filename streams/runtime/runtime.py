@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from streams.effects import Limits
+from streams.rekey.sender import Sender
 from streams.runtime import collector
 from streams.runtime.partition import INBOX, InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
@@ -70,9 +71,7 @@ class Runtime:
         self.table_stats = {name: TableStats() for name in plan.tables}
         self.partitions: dict[TP, InputPartition] = {}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
-        self.by_repartition = {
-            table.repartition: (stream, table) for stream in plan.streams.values() for table in stream.rekeyed
-        }
+        self.by_repartition = plan.rekeyed
         self.counts: dict[str, int] = {}
         self.changelogs: dict[str, str] = {}
         self.turn = asyncio.Lock()
@@ -162,6 +161,13 @@ class Runtime:
         """Return what sends the rows of an input partition to its re-keyed tables."""
         return Outlets(self, stream, origin)
 
+    async def sender(self, table: TablePlan, origin: str) -> Sender:
+        """Return what sends rows of an origin to a re-keyed table."""
+        limit = await self.largest(str(table.repartition))
+        made = Sender(table, origin, self.plan.partitions(table.name, self.counts), limit)
+        made.stats = self.table_stats[table.name]
+        return made
+
     async def largest(self, topic: str) -> int:
         """Return the bytes of the largest record batch that a topic takes."""
         if self._client is None:
@@ -221,7 +227,7 @@ class Runtime:
     def _partition(self, tp: TP) -> InputPartition:
         if tp.topic in self.by_topic:
             return InputPartition(self, self.by_topic[tp.topic], tp.partition)
-        return RekeyedPartition(self, *self.by_repartition[tp.topic], tp.partition)
+        return RekeyedPartition(self, self.by_repartition[tp.topic], tp.partition)
 
     def ready(self) -> tuple[bool, str]:
         """Return whether every assigned partition is restored and running, and if not, what is waited for."""

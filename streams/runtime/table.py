@@ -24,6 +24,7 @@ from tables.store import StoreCorrupt, StoreError
 if TYPE_CHECKING:
     from streams.effects import Write
     from streams.plan import TablePlan
+    from streams.rekey.sender import Sender
     from streams.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class TablePartition:
         self.restored, self.restoring = result.records, None
         self._next, self._earliest = store.offset(), reader.earliest if writer.fenced else 0
         self._check_whole(result, store)
-        engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer))
+        engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer), await self._senders())
         engine.stats = self.runtime.table_stats[self.plan.name]
         for _ in engine.loading(store):
             await asyncio.sleep(0)
@@ -112,6 +113,11 @@ class TablePartition:
         _own(engine, writer)
         self.engine, self.reader = engine, Reader(self.plan.table, store, engine.shapes)
         self._intact = True
+
+    async def _senders(self) -> list[Sender]:
+        """Return what sends the closed rows to the tables that read them; its running time starts from nothing."""
+        feeds = self.runtime.plan.feeds.get(self.plan.name, ())
+        return [await self.runtime.sender(each, f"{self.plan.changelog}-{self.partition}") for each in feeds]
 
     def _check_whole(self, result: RestoreResult, store: RocksStore) -> None:
         """See that the changelog had everything; a store that was intact writes again what the log has lost."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tables.records import NEVER
 from tables.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -33,3 +34,10 @@ class LaneTable:
             yield from write.letters
             yield from write.events
             self.store.write(write.records, None)
+
+    def close(self, time: int) -> Iterator[Event]:
+        """Close the windows that end at `time` (ms) or before, and yield what is produced."""
+        window = self.engine.plan.table.window
+        grace = window.grace if window else 0
+        if any(origin.watermark > NEVER for origin in self.engine.progress.origins.values()):
+            yield from self.drive(self.engine.tick(time + grace))

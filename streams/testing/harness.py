@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streams.effects import Event
 from streams.load import load
-from streams.plan import plan
+from streams.names import CHANGELOG_BATCH
+from streams.plan import TablePlan, plan
+from streams.rekey.sender import Sender
 from streams.spec import Declaration
+from streams.testing.driven import LaneTable
+from streams.testing.hop import Inlet
 from streams.testing.lane import Lane
 from streams.testing.murmur import partition_of
 from streams.testing.results import AlertState, Emitted, TableView, resolved
@@ -57,15 +61,31 @@ class Harness:
         self._emitted: dict[str, list[Emitted]] = {}
         self._resolved: list[AlertState] = []
         self._lanes = [
-            Lane(stream, partition, partitions, ahead=ahead)
+            Lane(stream, partition, partitions, self._senders, ahead=ahead)
             for stream in self.plan.streams.values()
             for partition in range(partitions)
         ]
-        for lane in self._lanes:
-            for table in lane.tables:
-                table.engine.on_change = self._note
+        self._inlets = {
+            (topic, partition): self._inlet(table, partition)
+            for topic, table in self.plan.rekeyed.items()
+            for partition in range(partitions)
+        }
+        for table in self._tables():
+            table.engine.on_change = self._note
         self._backlog: list[tuple[str, int, _Input]] = []
         self._begun = self._clock
+
+    def _senders(self, table: TablePlan, partition: int) -> list[Sender]:
+        origin, feeds = f"{table.changelog}-{partition}", self.plan.feeds.get(table.name, ())
+        return [Sender(each, origin, self.partitions, CHANGELOG_BATCH) for each in feeds]
+
+    def _inlet(self, table: TablePlan, partition: int) -> Inlet:
+        origins = self.plan.origins(table.name, dict.fromkeys(self.plan.streams, self.partitions))
+        return Inlet(table, partition, origins, self.plan.idle(table.name), self._senders(table, partition))
+
+    def _tables(self) -> Iterator[LaneTable]:
+        yield from (table for lane in self._lanes for table in lane.tables)
+        yield from (inlet.table for inlet in self._inlets.values())
 
     @property
     def clock(self) -> int:
@@ -117,8 +137,8 @@ class Harness:
 
     def close(self, time: int) -> None:
         """Close every window that ends at `time` (ms) or before, as if its grace had passed; the clock stays."""
-        for lane in self._lanes:
-            self._emit(lane.close(time))
+        for table in self._tables():
+            self._emit(table.close(time))
         self._settle()
 
     def _feed(self, topic: str, records: Sequence[_Input]) -> None:
@@ -152,13 +172,15 @@ class Harness:
         """Move the clock forward; inputs that hear something now are not silent."""
         self._clock = max(clock, clock if self._clock is None else self._clock)
         self._begun = self._clock if self._begun is None else self._begun
-        quiet, heard = [lane for lane in self._lanes if lane not in hearing], {lane.topic for lane in hearing}
+        quiet = [lane for lane in self._lanes if lane not in hearing]
         for lane in quiet:
             self._emit(lane.idle(self._clock, self._begun))
         for lane in quiet:
             self._emit(lane.silence(self._clock))
-            if lane.topic not in heard:
-                self._emit(lane.silence_of_all(self._clock))
+        heard = {lane.topic for lane in hearing}
+        for inlet in self._inlets.values():
+            if heard.isdisjoint(self.plan.topics(inlet.table.engine.plan.name)):
+                self._emit(inlet.silence(self._clock))
 
     def _emit(self, events: Iterable[Any]) -> None:
         for event in events:
@@ -172,10 +194,10 @@ class Harness:
 
     def _handed_on(self, event: Event) -> bool:
         """Hand a block of a re-key to the table partition that it is for, and return whether it is one."""
-        fed = [lane for lane in self._lanes if lane.partition == event.partition and lane.receives(event.topic)]
-        for lane in fed:
-            self._emit(lane.receive(event.topic, event.value, self.clock))
-        return bool(fed)
+        inlet = None if event.partition is None else self._inlets.get((event.topic, event.partition))
+        if inlet is not None:
+            self._emit(inlet.receive(event.value, self.clock))
+        return inlet is not None
 
     def _note(self, change: Any) -> None:
         state = resolved(change)
@@ -194,7 +216,7 @@ class Harness:
         Raises:
             ValueError: there is no such table.
         """
-        tables = [table for lane in self._lanes for table in lane.tables if table.engine.plan.name == name]
+        tables = [table for table in self._tables() if table.engine.plan.name == name]
         if not tables:
             raise ValueError(f"there is no table {name!r}; there are {', '.join(sorted(self.plan.tables))}")
         declared = tables[0].engine.plan.table
@@ -202,15 +224,13 @@ class Harness:
 
     def late(self, name: str) -> int:
         """Return how many rows were late for all their windows of a table."""
-        tables = (table for lane in self._lanes for table in lane.tables)
-        return sum(table.engine.stats.late for table in tables if table.engine.plan.name == name)
+        return sum(table.engine.stats.late for table in self._tables() if table.engine.plan.name == name)
 
     def alerts(self) -> list[AlertState]:
         """Return every alert that is pending or firing, or was resolved, by name, labels and time."""
         live = [
             AlertState(each.name, each.labels, each.annotations, each.state, each.active_at, each.fired_at)
-            for lane in self._lanes
-            for table in lane.tables
+            for table in self._tables()
             for each in table.engine.alerts()
         ]
         return sorted(

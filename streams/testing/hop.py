@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,14 +56,19 @@ class Inlet:
     Args:
         plan: of the table.
         partition: its number.
-        origins: every partition of its stream.
+        origins: every partition of what it reads.
+        idle: the silence, in ms, after which all of its streams say that they are; None is never.
+        senders: to the tables that read it.
     """
 
-    def __init__(self, plan: TablePlan, partition: int, origins: Sequence[str]) -> None:
+    def __init__(
+        self, plan: TablePlan, partition: int, origins: Sequence[str], idle: int | None, senders: Sequence[Sender] = ()
+    ) -> None:
         """Open the table, empty."""
-        self.topic = str(plan.repartition)
-        self.table = LaneTable.opened(TableEngine(plan, partition))
+        self.topic, self.partition = str(plan.repartition), partition
+        self.table = LaneTable.opened(TableEngine(plan, partition, senders=senders))
         self._receiver = BlockReceiver(self.table.engine, origins, partition)
+        self._idle = idle
         self._position = 0
         self._heard: int | None = None
         self._began = NEVER
@@ -84,9 +89,17 @@ class Inlet:
     def silence(self, clock: int) -> Iterator[Event]:
         """Advance the watermark if every origin says that it is silent, and yield what is produced."""
         engine, reached = self.table.engine, self.table.engine.progress.watermark
-        if self._heard is None or reached == NEVER or not self._receiver.silent:
+        if self._idle is None or not self._receiver.silent:
             return
-        self._began = reached if self._began == NEVER else self._began
-        closing, watermark = engine.next_close(), self._began + clock - self._heard
-        if closing is not None and closing <= watermark:
-            yield from self.table.drive(engine.tick(watermark))
+        if self._heard is not None and reached > NEVER:
+            self._began = reached if self._began == NEVER else self._began
+            closing, watermark = engine.next_close(), self._began + clock - self._heard
+            if closing is not None and closing <= watermark:
+                yield from self.table.drive(engine.tick(watermark))
+        yield from engine.idle()
+
+    def only(self, topics: Collection[str]) -> None:
+        """Forget the origins that are of none of these topics: they hold nothing back."""
+        left = [each for each in self._receiver.origins if each.rpartition("-")[0] in topics]
+        self._receiver = BlockReceiver(self.table.engine, left, self.partition)
+        list(self.table.drive(self._receiver.start()))

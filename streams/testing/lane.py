@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from streams.engine import StreamEngine
 from streams.event_time import event_time
 from streams.table_engine import TableEngine
 from streams.testing.driven import LaneTable
-from streams.testing.hop import Inlet, Outlets
+from streams.testing.hop import Outlets
 from tables.records import NEVER
 
 if TYPE_CHECKING:
-    from streams.planned import StreamPlan
+    from streams.planned import StreamPlan, TablePlan
+    from streams.rekey.sender import Sender
+
+    Senders = Callable[[TablePlan, int], list[Sender]]
 
 
 class Lane:
@@ -26,13 +29,16 @@ class Lane:
         plan: of the stream.
         partition: its number.
         partitions: of every topic.
+        senders: returns what sends the closed rows of a table partition to the tables that read them.
         ahead: whether event time is checked against `max_ahead`.
 
     Attributes:
         first: the least event time that was folded, in ms; None before the first.
     """
 
-    def __init__(self, plan: StreamPlan, partition: int, partitions: int = 1, *, ahead: bool = True) -> None:
+    def __init__(
+        self, plan: StreamPlan, partition: int, partitions: int, senders: Senders, *, ahead: bool = True
+    ) -> None:
         """Open its tables, empty."""
         self.topic, self.partition = plan.stream.topic, partition
         self._plan = plan
@@ -42,18 +48,16 @@ class Lane:
         self._next = 0
         self._heard: int | None = None
         self._silent_from: dict[str, int] = {}
-        self._local = [self._open(TableEngine(table, partition)) for table in plan.local]
+        self.tables = [self._open(table, senders) for table in plan.local]
         self._outlets = Outlets(plan, self._engine.origin, partitions)
-        origins = [f"{self.topic}-{number}" for number in range(partitions)]
-        self._inlets = {str(table.repartition): Inlet(table, partition, origins) for table in plan.rekeyed}
-        self.tables = [*self._local, *(inlet.table for inlet in self._inlets.values())]
 
     @property
     def next_offset(self) -> int:
         """The offset of the next record."""
         return self._next
 
-    def _open(self, engine: TableEngine) -> LaneTable:
+    def _open(self, plan: TablePlan, senders: Senders) -> LaneTable:
+        engine = TableEngine(plan, self.partition, senders=senders(plan, self.partition))
         table = LaneTable.opened(engine)
         list(table.drive(engine.start(self._engine.origin, -1)))
         list(table.drive(engine.resume()))
@@ -102,25 +106,9 @@ class Lane:
             least = int(batch.time.min())
             self.first = least if self.first is None else min(least, self.first)
         yield from dead
-        for table in self._local:
+        for table in self.tables:
             yield from table.drive(table.engine.fold(batch))
         yield from self._outlets.send(batch)
-
-    def receives(self, topic: str) -> bool:
-        """Return whether a table of this lane is fed from a repartition topic."""
-        return topic in self._inlets
-
-    def receive(self, topic: str, value: bytes | None, clock: int) -> Iterator[Event]:
-        """Fold a record of a repartition topic and yield what is produced."""
-        yield from self._inlets[topic].receive(value, clock)
-
-    def close(self, time: int) -> Iterator[Event]:
-        """Close the windows that end at `time` (ms) or before, and yield what is produced."""
-        for table in self.tables:
-            window = table.engine.plan.table.window
-            grace = window.grace if window else 0
-            if any(origin.watermark > NEVER for origin in table.engine.progress.origins.values()):
-                yield from table.drive(table.engine.tick(time + grace))
 
     def idle(self, clock: int, begun: int) -> Iterator[Event]:
         """Tell re-keyed tables if nothing was heard for the stream's `idle`, since the clock `begun` if never."""
@@ -128,21 +116,16 @@ class Lane:
         if idle is not None and clock - heard >= idle:
             yield from self._outlets.idle(self._next)
 
-    def silence_of_all(self, clock: int) -> Iterator[Event]:
-        """Advance the watermarks of re-keyed tables that all inputs are silent for, and yield what is produced."""
-        if self._plan.stream.idle is not None:
-            for inlet in self._inlets.values():
-                yield from inlet.silence(clock)
-
     def silence(self, clock: int) -> Iterator[Event]:
         """Advance the watermarks if nothing was heard for the stream's `idle`, and yield what is produced."""
         idle = self._plan.stream.idle
         if idle is None or self._heard is None or clock - self._heard < idle:
             return
-        for table in self._local:
+        for table in self.tables:
             name, reached = table.engine.plan.name, table.engine.progress.watermark
             began = self._silent_from.setdefault(name, reached)
             closing = table.engine.next_close()
             watermark = began + clock - self._heard
             if reached > NEVER and closing is not None and closing <= watermark:
                 yield from table.drive(table.engine.tick(watermark))
+            yield from table.engine.idle()

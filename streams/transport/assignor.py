@@ -201,6 +201,7 @@ def declared(plan: Plan) -> list[Tie]:
 
     All tables of a stream are followed by as many workers as one of them asks for: a partition of the stream goes on
     only when all of its tables are there.
+    A table that reads tables only goes its own way with its changelog and its repartition topic.
     """
     found = []
     for stream in plan.streams.values():
@@ -208,6 +209,10 @@ def declared(plan: Plan) -> list[Tie]:
         between = frozenset(table.repartition for table in stream.tables if table.repartition)
         followers = max((table.table.standby for table in stream.tables), default=0)
         found.append(Tie(changelogs | between | {stream.stream.topic}, changelogs, followers, waits=True))
+    for topic, table in plan.rekeyed.items():
+        if plan.streams.keys().isdisjoint(table.table.sources):
+            own = frozenset({table.changelog})
+            found.append(Tie(own | {topic}, own, table.table.standby, waits=True))
     return found
 
 

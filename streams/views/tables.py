@@ -111,7 +111,7 @@ def describe(plan: TablePlan) -> dict[str, Any]:
     window = plan.table.window
     return {
         "name": plan.name,
-        "from": plan.stream,
+        "from": plan.table.from_,
         "key": list(plan.key),
         "columns": [aggregate.name for aggregate in plan.aggregates],
         "window": None if window is None else window.describe(),

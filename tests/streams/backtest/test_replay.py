@@ -104,7 +104,7 @@ def test_streams_are_read_together(tmp_path: Path) -> None:
     replay = Watched(loads(APP))
     Files(paths).play(replay, lambda _: None)
     assert (order, replay.records) == (["a", "b", "a", "b"], 1200)
-    assert {lane.topic for lane, _ in replay._tables()} == {"a", "b", "t-sums"}  # noqa: SLF001 - its own part
+    assert {lane.topic for lane in replay._lanes} == {"a", "b", "t-sums"}  # noqa: SLF001 - its own part
 
 
 def test_many_frames_and_members_are_one_file(tmp_path: Path) -> None:

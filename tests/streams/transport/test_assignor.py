@@ -50,7 +50,9 @@ class Worker:
         self.topics = {*streams, *logs, *more}
         self.app: Any = SimpleNamespace(
             tables=SimpleNamespace(changelog_topics=logs, data={}),
-            plan=SimpleNamespace(streams={topic: _stream(topic, tables) for topic, tables in streams.items()}),
+            plan=SimpleNamespace(
+                streams={topic: _stream(topic, tables) for topic, tables in streams.items()}, rekeyed={}
+            ),
             conf=SimpleNamespace(canonical_url=URL(f"http://{name}:6066"), reply_to_prefix="f-reply-"),
             consumer_generation_id=0,
             consumer=SimpleNamespace(join_again=self._join_again),

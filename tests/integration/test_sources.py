@@ -1,0 +1,193 @@
+"""Two streams into one table, and tables that read it, on real brokers: workers die and come, each row counts once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from streams.load import load
+from streams.plan import plan
+from tables.records import NEVER
+from tests.integration.app_run import Run, traffic
+from tests.outside import Sent, committed, create_topic, produce, read, until
+from tests.streams.oracle import Event, Oracle, Shape, aggregates
+from tests.streams.rekey.recount import Rows, first_open, following, recount
+
+pytestmark = [pytest.mark.embedded, pytest.mark.kafka]
+
+PARTITIONS = {"clicks": 2, "requests": 4}
+TABLES = ("users", "sites", "whole")
+COUNT = 6_000
+PER_SECOND = 500
+BASE = 1_700_000_000_000
+SHAPES = [Shape(10_000, 10_000, 5_000), Shape(60_000, 30_000, 0), Shape(120_000, 120_000, 10_000)]
+DECLARATION = """
+app: {app}
+streams:
+  requests: {{topic: {app}.requests, time: ts, key: host, idle: never}}
+  clicks: {{topic: {app}.clicks, time: at, derive: {{user: who, bytes: size / 1}}, idle: never}}
+tables:
+  users:
+    from: [requests, clicks]
+    key: [site, user]
+    window: {{tumbling: 10s, grace: 5s}}
+    late: {app}.late
+    emit: close
+    aggregates: {{n: count(), total: sum("bytes"), low: min("bytes"), high: max("bytes")}}
+  sites:
+    from: users
+    key: site
+    window: {{hopping: 1m, every: 30s, grace: 0s}}
+    emit: close
+    aggregates: {{n: sum("n"), total: sum("total"), low: min("low"), high: max("high")}}
+  whole:
+    from: sites
+    key: all
+    derive: {{all: "'all'"}}
+    window: {{tumbling: 2m, grace: 10s}}
+    emit: close
+    aggregates: {{n: sum("n"), total: sum("total"), low: min("low"), high: max("high")}}
+alerts:
+  - {{alert: Busy, table: sites, expr: n >= 9}}
+"""
+
+
+class Joined(Run):
+    """The app above on one broker."""
+
+    def __init__(self, bootstrap: str, app: str, folder: Path) -> None:
+        """Write the declaration, and create the input topics."""
+        super().__init__(bootstrap, app, folder, topic=False)
+        self.declaration.write_text(DECLARATION.format(app=app))
+        for name, count in PARTITIONS.items():
+            create_topic(bootstrap, f"{app}.{name}", count)
+
+    def feed(self, seed: int) -> None:
+        """Produce to both topics at the same time."""
+        feeds = [
+            threading.Thread(target=produce, args=(self.bootstrap, f"{self.app}.{name}", made(name, seed)),
+                             kwargs={"per_second": PER_SECOND * count // 6})
+            for name, count in PARTITIONS.items()
+        ]  # fmt: skip
+        for each in feeds:
+            each.start()
+        for each in feeds:
+            each.join()
+
+    def done(self, topic: str, count: int) -> bool:
+        """Return whether all of a topic is committed."""
+        log = read(self.bootstrap, topic)
+        ends = [max((each.offset + 1 for each in log if each.partition == p), default=0) for p in range(count)]
+        return committed(self.bootstrap, self.app, topic, count) == ends
+
+    def all_done(self) -> bool:
+        """Return whether everything went all the way down; what was committed has been sent on."""
+        inputs = all(self.done(f"{self.app}.{name}", count) for name, count in PARTITIONS.items())
+        return inputs and all(self.done(f"{self.app}-{table}-repartition", 4) for table in TABLES)
+
+    def progressed(self) -> int:
+        """Return how many requests are committed."""
+        return sum(committed(self.bootstrap, self.app, f"{self.app}.requests", 4))
+
+
+def made(name: str, seed: int) -> Iterator[Sent]:
+    """Yield the records of one topic: time moves on in jumps, some come late."""
+    random, count = Random(f"{name}{seed}"), PARTITIONS[name]  # noqa: S311 - test data, no secret
+    clock = [BASE + number * 777 for number in range(count)]
+    for _ in range(COUNT * count // 6):
+        partition = random.randrange(count)
+        clock[partition] += random.choice((0, 100, 400, 900, 2500))
+        ts = clock[partition] - random.choice((0, 0, 0, 1_000, 4_000, 12_000, 60_000))
+        size, user, site = random.randrange(-50, 1000), f"u{random.randrange(7)}", random.choice(("de", "us", "jp"))
+        if name == "requests":
+            value: dict[str, Any] = {"host": f"h{partition}", "user": user, "site": site, "ts": ts, "bytes": size}
+        else:
+            value = {"who": user, "site": site, "at": ts, "size": size}
+        yield Sent(partition, None if name == "clicks" else b"h%d" % partition, json.dumps(value).encode())
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Joined]:
+    """Return an app on each of the brokers."""
+    each = Joined(request.getfixturevalue(request.param).bootstrap, f"j{request.param}", tmp_path)
+    yield each
+    each.kill()
+
+
+def test_a_killed_worker_and_a_new_one_change_nothing(run: Joined) -> None:
+    """One worker is killed midway, one is added: every table of the chain equals a recount, and so do its rows."""
+    run.worker("a")
+    run.worker("b")
+    run.workers["a"].wait_ready()
+    run.workers["b"].wait_ready()
+    feeding = threading.Thread(target=run.feed, args=(7,))
+    feeding.start()
+    until(lambda: run.progressed() > COUNT * 4 // 6 // 5, lambda: f"a fifth of the input committed\n{run.said()}")
+    run.workers["a"].kill()
+    until(lambda: run.progressed() > COUNT * 4 // 6 // 2, lambda: f"half of the input committed\n{run.said()}")
+    run.worker("c").wait_ready()
+    feeding.join()
+    until(run.all_done, lambda: f"everything committed\n{run.said()}", 90)
+    assert [run.workers[name].stop() for name in "bc"] == [0, 0], run.said()
+    compare(run)
+
+
+def compare(run: Joined) -> None:
+    """Compare all that the app left behind with a recount of the input as it lies in its topics."""
+    planned, oracles = plan(load(run.declaration)), recounts(run)
+    users = {(p, *at): aggregates(rows) for p, each in enumerate(oracles) for at, rows in each.rows.items()}
+    assert traffic(run, planned, "users") == {at: kept(row) for at, row in users.items()}
+    closed: list[Rows] = [{at: kept(row) for at, row in each.closed.items()} for each in oracles]
+    assert emitted(run, "users") == together(closed)
+    ends: Sequence[int | None] = [first_open(SHAPES[0], each.watermark) for each in oracles]
+    assert min(each.watermark for each in oracles) > NEVER
+    for level, name, key in ((1, "sites", lambda text: json.loads(text)[0]), (2, "whole", lambda _: "all")):
+        found = [following(SHAPES[level - 1], SHAPES[level], closed, ends, key, at) for at in range(4)]
+        assert traffic(run, planned, name) == {
+            (p, *at): row for p, each in enumerate(found) for at, row in each[0].items()
+        }
+        closed, ends = [each[1] for each in found], [each[2] for each in found]
+        assert emitted(run, name) == together(closed)
+        assert len(together(closed)) > (5 if name == "whole" else 50)
+
+
+def recounts(run: Run) -> list[Oracle]:
+    """Return what each partition of the table of users must be."""
+    logs: list[list[tuple[Event, bool]]] = []
+    for name, count in PARTITIONS.items():
+        log = read(run.bootstrap, f"{run.app}.{name}")
+        parts = [[each for each in log if each.partition == number] for number in range(count)]
+        logs += [[(event(json.loads(each.value), each.offset), True) for each in part] for part in parts]
+    return [recount(SHAPES[0], logs, partition, 4) for partition in range(4)]
+
+
+def event(value: dict[str, Any], offset: int) -> Event:
+    """Return a record of either topic as the table sees it."""
+    key = json.dumps([value["site"], value.get("user", value.get("who"))], separators=(",", ":"))
+    return Event(offset, key, value.get("ts", value.get("at")), value.get("bytes", value.get("size")))
+
+
+def kept(row: dict[str, Any]) -> dict[str, int]:
+    """Return the columns that the tables have."""
+    return {name: row[name] for name in ("n", "total", "low", "high")}
+
+
+def together(closed: Sequence[Rows]) -> Rows:
+    """Return the rows of all partitions."""
+    return {at: row for rows in closed for at, row in rows.items()}
+
+
+def emitted(run: Run, table: str) -> Rows:
+    """Return the emitted rows without repeats, which must be equal."""
+    found: Rows = {}
+    for record in read(run.bootstrap, f"{run.app}-{table}"):
+        at = int(dict(record.headers)["start"]), record.key.decode()
+        row = kept(json.loads(record.value))
+        assert found.setdefault(at, row) == row
+    return found
