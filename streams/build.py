@@ -18,7 +18,7 @@ from streams.problems import DeclarationError, Finding, Path, Place, Problem, su
 from streams.shapes import Section
 from streams.spec import Alert, Declaration, Stream, TimeField
 from tables.aggregates.base import Aggregate
-from tables.spec import Table
+from tables.spec import Emit, Table
 from tables.windows import Window
 
 Names = str | Sequence[str]
@@ -106,7 +106,7 @@ class Builder:
         late: str | None = None,
         expose: Names = (),
         standby: int = 0,
-        emit: Literal["none", "close", "update"] = "none",
+        emit: Literal["none", "close", "update"] | Emit | Mapping[str, str] = "none",
         to: str | None = None,
         changelog: str | None = None,
         max_keys: int = 1_000_000,

@@ -93,13 +93,13 @@ def _labels(table: Table, notes: Notes) -> None:
 def _window(table: Table, notes: Notes) -> None:
     """Note options that mean nothing with the table's window, or without one."""
     path: Path = ("tables", table.name)
-    if table.to is not None and table.emit == "none":
+    if table.to is not None and table.emit.when == "none":
         message = "`to` names a topic for rows, but none are emitted; add emit: close or emit: update, or leave it out"
         notes.wrong((*path, "to"), message, given=[(*path, "emit")])
     if table.window is not None:
         return
     broken = [(*path, "window")]
-    if table.emit == "close":
+    if table.emit.when == "close":
         message = "without a window no row is ever final; use emit: update, or give the table a window"
         notes.wrong((*path, "emit"), message, given=broken)
     if table.late is not None:

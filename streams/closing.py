@@ -41,7 +41,7 @@ class Closer:
         """Keep what every step needs."""
         self._engine, self._plan = engine, engine.plan
         self._cells, self._panes, self._judge = engine.cells, engine.cells.panes, engine.judge
-        self._shows = engine.plan.table.emit == "close"
+        self._shows = engine.plan.table.emit.when == "close"
 
     def settle(self, *, everything: bool = False) -> Iterator[Write]:
         """Close what the table's watermark has passed, then judge open rows.

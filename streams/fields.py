@@ -14,7 +14,7 @@ from streams.shapes import ByName, Either, Key, ListOf, Names, Section
 from streams.spec import Alert, Declaration, Stream, TimeField
 from streams.window_keys import WINDOW
 from tables.aggregates.base import Aggregate
-from tables.spec import Table
+from tables.spec import Emit, Table
 from tables.windows import Window
 
 NAME = Text("a name", "[a-z][a-z0-9_]*", "write small letters, digits and _, a letter first")
@@ -59,6 +59,11 @@ TIME = Section(
         Key("unit", Choice(("s", "ms", "us", "ns")), "Unit of a number; without it, its size tells.", "by its size"),
     ),
     TimeField,
+)
+EMIT = Section(
+    "emit",
+    (Key("update", Duration(least=1), "Event time for which updates are gathered; of a row the newest goes out."),),
+    lambda update: Emit("update", update),
 )
 STREAM = Section(
     "a stream",
@@ -144,8 +149,9 @@ TABLE = Section(
         Key("standby", Integer(), "Number of standby replicas. Not available yet: only 0 is accepted.", "0"),
         Key(
             "emit",
-            Choice(("none", "close", "update")),
-            "Rows that are produced to a topic: none, final rows when a window closes, or every update.",
+            Either(Choice(("none", "close", "update")), EMIT, Emit, Emit),
+            "Rows that are produced to a topic: none, final rows when a window closes, or every update, which "
+            "`{update: 10s}` gathers.",
             "none",
         ),
         Key("to", TOPIC, "Topic of the emitted rows.", "`<app>-<table>`"),

@@ -30,7 +30,7 @@ def changelog_topic(app: str, table: Table) -> str:
 
 def emit_topic(app: str, table: Table) -> str | None:
     """Return the topic of a table's emitted rows; None if it emits none."""
-    return None if table.emit == "none" else table.to or f"{app}-{table.name}"
+    return None if table.emit.when == "none" else table.to or f"{app}-{table.name}"
 
 
 def repartition_topic(app: str, table: Table) -> str:

@@ -115,7 +115,7 @@ def _rule(rule: RulePlan) -> str:
 
 def _topics(table: TablePlan) -> Iterator[str]:
     if table.emit_topic:
-        rows = "final rows" if table.table.emit == "close" else "updated rows"
+        rows = "final rows" if table.table.emit.when == "close" else "updated rows"
         yield f"  {table.emit_topic}: {rows} of {table.name}"
     if table.late_topic:
         yield f"  {table.late_topic}: late rows of {table.name}"

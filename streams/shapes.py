@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.kinds import BROKEN, Json, Kind, Report, Text, last_name
+from streams.kinds import BROKEN, Choice, Json, Kind, Report, Text, last_name
 from streams.nodes import Given, Items, Node, Pairs, Scalar, spoken
 from streams.problems import Path, nearest, suggest
 
@@ -236,7 +236,9 @@ class Either(Kind):
             return self.wrong(node, path, report)
         value = self.short.convert(node, path, report if isinstance(self.short, Text) else Report())
         if value is BROKEN and path not in report.broken:
-            return self.wrong(node, path, report)
+            words = self.short.options if isinstance(self.short, Choice) else ()
+            near = suggest(node.text, words) if nearest(node.text, words) else ""
+            return report.wrong(path, node, f"{last_name(path)} must be {self.words}, not {spoken(node)}{near}")
         return value if value is BROKEN else self.make(value)
 
     def schema(self) -> Json:

@@ -15,15 +15,18 @@ from streams.cutting import Cutter, size_of
 from streams.draft import Draft, outbox
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
+from streams.expiring import Withdrawals
 from streams.intake import Receiver
 from streams.rekey.closed import ClosedRows
 from streams.rewriting import Rewriting
 from streams.rules.judge import Judge
 from streams.stats import TableStats
+from streams.updating import Updates
 from streams.upgrading import adopt
 from tables.cells import Cells
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
+from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from streams.effects import Batch
@@ -60,6 +63,7 @@ class TableEngine:
         stats: what it counts.
         shapes: of its cells, the present one and former ones.
         cutter: says what fits in a write.
+        closer: closes windows.
         draft: the write that is being filled.
         feeds: sends closed rows to the tables that read them.
         ended: keys whose alerts ended since open rows were judged last.
@@ -85,7 +89,8 @@ class TableEngine:
         self.on_close: Callable[[Rows], object] = _ignore
         self._receiver = Receiver(self)
         self.cutter = Cutter(self.cells, limits or Limits())
-        self._closer = Closer(self)
+        self.closer = Closer(self)
+        self._updates, self._withdrawals = Updates(self), Withdrawals(self)
         self._store: Store | None = None
         self._restored = False
         self._unsent = False
@@ -156,22 +161,26 @@ class TableEngine:
         for record_key in self.judge.orphans:
             self.draft.put(record_key, None)
         self.judge.orphans.clear()
-        yield from self._closer.settle(everything=True)
+        self._updates.resume()
+        yield from self._settle(everything=True)
         yield from self._rest()
 
     def _owed(self) -> list[Event]:
         """Return the events of the last write, from the restored state alone."""
-        if self._store is None:
-            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}: nothing was loaded")
-        events = outbox(self._store, self.progress.n)
-        if self.plan.table.emit == "close":
-            events += self._closer.rows_between(self.progress.before, self.progress.judged)
-        if self.plan.table.emit == "update":
-            events += self._closer.updated(self.cells.written_windows(self.progress.n), self.progress.n)
+        store = self._opened()
+        events = outbox(store, self.progress.n)
+        if self.plan.table.emit.when == "close":
+            events += self.closer.rows_between(self.progress.before, self.progress.judged)
+        events += self._updates.owed() + self._withdrawals.owed(store)
         if self.feeds and self.progress.blocks[1] == self.progress.n:
-            closed = self._closer.closed_between(self.progress.before, self.progress.judged)
+            closed = self.closer.closed_between(self.progress.before, self.progress.judged)
             events += self.feeds.send(self.progress, closed)[0]
         return events
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}: nothing was loaded")
+        return self._store
 
     # input
 
@@ -222,7 +231,7 @@ class TableEngine:
             return
         self.progress.watermark = watermark
         yield from self.send()
-        yield from self._closer.settle()
+        yield from self._settle()
         yield from self._rest()
 
     def rewrite(self, began: int, floor: int) -> Iterator[Write]:
@@ -232,10 +241,8 @@ class TableEngine:
             began: wall clock, ms; it counts at the first call of a pass only.
             floor: the next offset of the changelog; it counts at the first call of a pass only.
         """
-        if self._store is None:
-            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}: nothing was loaded")
         self._rewriting = self._rewriting or Rewriting(began, floor)
-        self._rewriting.fill(self.draft, self._store, self._limits)
+        self._rewriting.fill(self.draft, self._opened(), self._limits)
         if self._rewriting.done(self.progress):
             self._rewriting = None
         yield from self.send()
@@ -255,8 +262,13 @@ class TableEngine:
         progress.origins[name] = origin
         least = min((each.watermark for each in progress.origins.values() if not each.idle), default=NEVER)
         progress.watermark = max(progress.watermark, least)
-        yield from self._closer.settle()
+        yield from self._settle()
         self._unsent = True
+
+    def _settle(self, *, everything: bool = False) -> Iterator[Write]:
+        """Do what follows from the table's watermark; `everything` judges all open rows, after a restore."""
+        yield from self.closer.settle(everything=everything)
+        yield from self._withdrawals.settle(self._opened())
 
     # output
 
@@ -297,7 +309,7 @@ class TableEngine:
             yield from self.send()
 
     def _acknowledged(self) -> None:
-        self.progress.before = self.progress.judged
+        self.progress.before, self.progress.withdrawn_before = self.progress.judged, self.progress.withdrawn
         self.cells.evict(self.progress.before[0])
 
     def _write(self) -> Write:
@@ -305,9 +317,7 @@ class TableEngine:
         progress, draft, size = self.progress, self.draft, self.draft.size + self.cells.pending_bytes
         self.draft = Draft()
         progress.n += 1
-        rows = draft.rows
-        if self.plan.table.emit == "update":
-            rows = self._closer.updated(self.cells.touched_windows(), progress.n)
+        rows = self._updates.rows() + draft.rows
         blocks, letters = self._told()
         records = self.cells.flush(progress.n) + draft.encode(progress.n)
         records += self._tombstones(len(records), size)
@@ -328,14 +338,17 @@ class TableEngine:
         progress.blocks = progress.blocks[1], progress.n
         if not self.feeds:
             return [], []
-        return self.feeds.send(progress, self._closer.closed_between(progress.before, progress.judged))
+        return self.feeds.send(progress, self.closer.closed_between(progress.before, progress.judged))
 
     def _tombstones(self, records: int, size: int) -> list[Record]:
         """Return what expires, as far as there is room; what does not fit waits."""
         found: list[Record] = []
+        watermark, before = self.progress.watermark, FOREVER
+        if self._withdrawals.wanted:
+            before = self.progress.withdrawn_before[0]
         while self._store is not None:
             room = min(TOMBSTONES, self.cutter.tombstones(records + len(found), size))
-            more = self.cells.expired(self.progress.watermark, room, self._store) if room else []
+            more = self.cells.expired(watermark, room, self._store, before) if room else []
             found += more
             size += sum(size_of(record.key) for record in more)
             if not room or len(more) < room:
@@ -347,15 +360,18 @@ class TableEngine:
 
     def idle(self) -> list[Event]:
         """Return, once in a silence, what tells the tables that read this one that nothing is open or comes."""
-        return self.feeds.idle(self.progress) if self.feeds and self.next_close() is None else []
+        return self.feeds.idle(self.progress) if self.feeds and self.closer.next_close() is None else []
 
     def next_close(self) -> int | None:
         """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""
-        return self._closer.next_close()
+        found = [self.closer.next_close(), self._updates.next()]
+        if self._withdrawals.wanted:
+            found.append(self.cells.next_expiry())
+        return min((each for each in found if each is not None), default=None)
 
     def last_close(self) -> int | None:
         """Return the watermark (ms) at which the last open window that has a row closes; None if there is none."""
-        return self._closer.last_close()
+        return self.closer.last_close()
 
     def alerts(self) -> list[AlertView]:
         """Return the live alerts, by rule and key."""

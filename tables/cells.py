@@ -21,7 +21,7 @@ from tables.growth import growth
 from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
 from tables.shapes import Shapes
 from tables.store import cells_of
-from tables.windows import panes
+from tables.windows import FOREVER, panes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -223,10 +223,13 @@ class Cells:
         """Return (window, key codes in key order) for each window from `open_from` on that a dirty cell counts in."""
         return self._windows_with(self.dirty(), open_from)
 
-    def written_windows(self, n: int, open_from: int = NEVER) -> list[tuple[int, Codes]]:
-        """Return the same for the cells that write `n` wrote last: what it may owe after a restart."""
-        rows = [group.rows[self._map.written[group.rows] == n] for group in self._map.groups.values()]
-        return self._windows_with(np.concatenate(rows) if rows else np.empty(0, np.intp), open_from)
+    def changed_windows(self, since: int) -> list[tuple[int, Codes]]:
+        """Return the same for the cells that are dirty, or that a write after write `since` wrote last."""
+        found = [self.dirty()]
+        for group in self._map.groups.values():
+            rows = group.rows[self._map.written[group.rows] > since]
+            found.append(rows[~self._is_dirty(rows)])
+        return self._windows_with(np.concatenate(found), NEVER)
 
     def _windows_with(self, rows: Rows, open_from: int) -> list[tuple[int, Codes]]:
         found: dict[int, list[Codes]] = {}
@@ -306,13 +309,23 @@ class Cells:
     def _close(self, pane: int, first: int) -> None:
         heapq.heappush(self._closed, (self.panes.last_of(pane), pane, first))
 
-    def expired(self, watermark: int, budget: int, store: Store) -> list[Record]:
+    def next_expiry(self) -> int | None:
+        """Return the watermark at which the next closed cells expire; None if there are none."""
+        return self.panes.end(self._closed[0][0]) + self.table.keep if self._closed else None
+
+    def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
         """Return tombstones for evicted cells whose last window's end + keep has passed, at most `budget`.
 
         What does not fit is returned by the next calls. The keys are read from the store: closed cells take no memory.
+
+        Args:
+            watermark: of the table.
+            budget: most tombstones.
+            store: of the partition.
+            before: only of cells whose windows are all before this one.
         """
         tombstones: list[Record] = []
-        while self._closed and self.panes.end(self._closed[0][0]) + self.table.keep <= watermark:
+        while (expiry := self.next_expiry()) is not None and expiry <= watermark and self._closed[0][0] < before:
             _, pane, first = self._closed[0]
             room = budget - len(tombstones)
             keys = [key for key, _ in islice(cells_of(store, pane, first, self._half_expired), room)]

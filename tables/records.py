@@ -83,6 +83,9 @@ class Progress(msgspec.Struct):
         judged: (window number, key): everything up to it is judged. The key is `=` and the latin-1 text of its bytes;
             empty text is before every key.
         before: `judged` at the write before.
+        withdrawn: (window number, key), as `judged`: up to it emitted rows have expired and were withdrawn.
+        withdrawn_before: `withdrawn` at the write before.
+        shown: numbers of the last two writes with which gathered updates of rows went out.
         fingerprint: of the declared table whose state this is.
         base: of the generation that it is: tables with another base cannot go on with it.
         shape: number of the shape in which it is written.
@@ -98,6 +101,9 @@ class Progress(msgspec.Struct):
     watermark: int = NEVER
     judged: tuple[int, str] = (NEVER, "")
     before: tuple[int, str] = (NEVER, "")
+    withdrawn: tuple[int, str] = (NEVER, "")
+    withdrawn_before: tuple[int, str] = (NEVER, "")
+    shown: tuple[int, int] = (0, 0)
     fingerprint: str = ""
     base: str = ""
     shape: int = 0

@@ -13,6 +13,20 @@ from tables.windows.base import Window
 DAY = 86_400_000
 
 
+@dataclass(frozen=True)
+class Emit:
+    """Which rows a table produces to a topic.
+
+    Args:
+        when: none, final rows when a window closes, or updated rows.
+        every: ms of event time for which updates are gathered, so that of a row only the newest goes out; 0 lets each
+            update go out.
+    """
+
+    when: Literal["none", "close", "update"] = "none"
+    every: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A stream grouped by a key, in windows, through aggregates.
@@ -29,7 +43,7 @@ class Table:
         late: topic for rows that are late for all their windows; None only counts them.
         expose: columns that are shown to Prometheus.
         standby: number of standby replicas.
-        emit: rows that are produced to `to`: none, final rows at close, or each update.
+        emit: rows that are produced to `to`.
         to: topic of emitted rows; None is `<app>-<table>`.
         changelog: name of the changelog topic; None is `<app>-<table>-changelog`.
         max_keys: most keys per partition; rows of further keys go to the dead letters.
@@ -46,7 +60,7 @@ class Table:
     late: str | None = None
     expose: tuple[str, ...] = ()
     standby: int = 0
-    emit: Literal["none", "close", "update"] = "none"
+    emit: Emit = Emit()
     to: str | None = None
     changelog: str | None = None
     max_keys: int = 1_000_000

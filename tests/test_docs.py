@@ -11,7 +11,7 @@ import pytest
 
 from streams import codecs, reasons
 from streams.cli import main
-from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME
+from streams.fields import ALERT, APP, EMIT, FILE, STREAM, TABLE, TIME
 from streams.load import load
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.shapes import Section
@@ -91,7 +91,8 @@ def test_every_aggregate_is_documented(name: str) -> None:
 def keys() -> list[str]:
     """Return every key of a declaration as `section.key`."""
     sections: dict[str, Section] = {
-        "file": FILE, "app": APP, "stream": STREAM, "time": TIME, "table": TABLE, "window": WINDOW, "alert": ALERT,
+        "file": FILE, "app": APP, "stream": STREAM, "time": TIME, "table": TABLE, "emit": EMIT, "window": WINDOW,
+        "alert": ALERT,
     }  # fmt: skip
     return [f"{name}.{key.name}" for name, section in sections.items() for key in section.keys]
 

@@ -15,6 +15,7 @@ import msgspec
 
 from streams.backtest.files import Unreadable
 from streams.problems import suggest
+from tables.spec import Emit
 
 if TYPE_CHECKING:
     from streams.backtest.replay import Replay
@@ -37,8 +38,8 @@ def emitting(declaration: Declaration, names: Iterable[str]) -> Declaration:
         if name not in tables:
             raise Unreadable(f"there is no table {name!r} to write{suggest(name, tables)}")
         table = tables[name]
-        if table.window is not None and table.emit != "close":
-            tables[name] = replace(table, emit="close", to=f"streams.run.{name}")
+        if table.window is not None and table.emit.when != "close":
+            tables[name] = replace(table, emit=Emit("close"), to=f"streams.run.{name}")
     return replace(declaration, tables=tables)
 
 
@@ -79,12 +80,14 @@ class Output:
         self._file.close()
 
     def event(self, event: Event) -> None:
-        """Write a row that the table emits."""
+        """Write a row that the table emits; one that it withdraws later stays."""
+        if event.value is None:
+            return
         self.rows += 1
         if not self._csv:
-            self._file.write((event.value or b"") + b"\n")
+            self._file.write(event.value + b"\n")
             return
-        row = _decode(event.value or b"{}")
+        row = _decode(event.value)
         window = row["window"] or {}
         bounds = [window.get("start"), window.get("end")]
         values = [row[name] for name in self.plan.table.aggregates]

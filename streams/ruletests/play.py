@@ -116,7 +116,7 @@ def _alone(test: RuleTest, plan: Plan) -> bool:
     """Return whether how input is cut into batches is not to be seen: one input partition, judged at closing only."""
     tables = plan.tables.values()
     eager = any(rule.judge == "update" for table in tables for rule in table.rules)
-    emits = any(table.table.emit != "none" for table in tables)
+    emits = any(table.table.emit.when != "none" for table in tables)
     return len({(feed.stream, feed.partition) for feed in test.input}) < 2 and not eager and not emits  # noqa: PLR2004 - one
 
 

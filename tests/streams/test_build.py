@@ -84,7 +84,7 @@ def test_every_key_in_python() -> None:
         turnover=tables.sum("euros"), taxes=tables.sum("vat"), dearest=tables.max("euros"),
         cheapest=tables.min("euros"), mean_order=mean("euros"), p99=quantile(0.99, "euros"), last_status=last("status"),
     )  # fmt: skip
-    clients = app.table("clients", from_=visits, key="client", emit="update", seen=count())
+    clients = app.table("clients", from_=visits, key="client", emit={"update": "10s"}, seen=count())
     app.alert(
         "FewSales", table=sales, expr="turnover < 100 and last_status == 'paid'", for_="5m", keep_firing_for="1h",
         limit=20, judge="close", labels={"severity": "page", "team": "{{ region }}"},

@@ -21,7 +21,7 @@ from tables.records import NEVER, PROGRESS, Progress, Record
 from tables.store import MemoryStore
 
 BASE = 1_700_000_000_000
-SECOND = 1000
+SECOND, DAY = 1000, 86_400_000
 ORIGIN = "s-0"
 
 
@@ -197,7 +197,7 @@ def test_a_tick_is_written_before_it_closes() -> None:
     first, second = bench.drive(bench.table.tick(BASE + 10 * SECOND))
     assert ([record.key for record in first.records], first.events) == ([PROGRESS], [])
     assert [each.key for each in second.events] == [b"a"]
-    assert bench.table.next_close() is None
+    assert bench.table.next_close() == BASE + 10 * SECOND + DAY  # then it expires
     assert bench.drive(bench.table.tick(BASE)) == []
 
 
@@ -297,12 +297,18 @@ def test_resume_sends_what_the_last_write_owed() -> None:
 
 
 def test_expired_cells_get_tombstones_in_a_later_write() -> None:
-    """A cell goes when its last window end + keep has passed, not before the write after its windows were judged."""
+    """A cell goes when its last window end + keep has passed, not before the write after its windows were judged.
+
+    If its rows were emitted, they are withdrawn with that write, and the cell goes with the one after.
+    """
     bench = Bench(planned("emit: close, keep: 20s,"))
     bench.feed(event(1))
     (jump,) = bench.feed(event(100))
     assert [record for record in jump.records if record.value is None] == []
-    (after,) = bench.feed(event(101))
+    (withdrawn,) = bench.feed(event(101))
+    assert [record for record in withdrawn.records if record.value is None] == []
+    assert [(each.key, each.value) for each in withdrawn.events] == [(b"a", None)]
+    (after,) = bench.feed(event(102))
     assert [record.key[17:] for record in after.records if record.value is None] == [b"a"]
     assert bench.table.stats.tombstones == 1
 

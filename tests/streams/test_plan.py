@@ -17,7 +17,7 @@ from streams.spec import Declaration
 from tables import count, hopping, tumbling
 from tables import sum as total
 from tables.columns import Column
-from tables.spec import Table
+from tables.spec import Emit, Table
 
 GOLDEN = Path(__file__).parent.parent / "declarations"
 OPS = load(GOLDEN / "ops.good.yaml")
@@ -70,7 +70,7 @@ def test_default_topics() -> None:
     assert (table.changelog, table.emit_topic, table.late_topic) == ("ops-traffic-changelog", None, None)
     assert table.rules[0].topic == "ops-alerts"
     assert table.dead_letters == made.streams["access"].dead_letters == "ops-dead-letters"
-    assert plan(changed(OPS, "traffic", emit="close")).tables["traffic"].emit_topic == "ops-traffic"
+    assert plan(changed(OPS, "traffic", emit=Emit("close"))).tables["traffic"].emit_topic == "ops-traffic"
 
 
 def test_renamed_topics() -> None:
@@ -141,7 +141,7 @@ def test_a_plan_needs_a_right_declaration() -> None:
         {"window": hopping("5m", every="30s", grace="1h")},
         {"expose": ("requests",)},
         {"late": "late.rows"},
-        {"emit": "close"},
+        {"emit": Emit("close")},
         {"changelog": "other"},
         {"max_keys": 5},
     ],

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from streams.fields import ALERT, APP, FILE, STREAM, TABLE, TIME
+from streams.fields import ALERT, APP, EMIT, FILE, STREAM, TABLE, TIME
 from streams.kinds import BROKEN, Duration, Integer, Report
 from streams.nodes import Scalar
 from streams.problems import Place
@@ -25,7 +25,16 @@ from tables.spec import Table
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "declarations"
 REFERENCE = ROOT / "deploy" / "docs" / "declaration.md"
-SECTIONS = {"File": FILE, "App": APP, "Stream": STREAM, "Time": TIME, "Table": TABLE, "Window": WINDOW, "Alert": ALERT}
+SECTIONS = {
+    "File": FILE,
+    "App": APP,
+    "Stream": STREAM,
+    "Time": TIME,
+    "Table": TABLE,
+    "Emit": EMIT,
+    "Window": WINDOW,
+    "Alert": ALERT,
+}
 MADE: dict[str, type] = {"Stream": Stream, "Table": Table, "Alert": Alert}
 # Files that are wrong in their form; other mistakes are not to be seen without reading the whole.
 MISSHAPEN = ("names", "durations", "keys", "shapes", "empty")

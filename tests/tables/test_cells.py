@@ -213,7 +213,7 @@ def test_touched_windows_are_those_that_changed(rows: list[Row], at: list[int], 
         for k, codes in named:
             assert cells.results(k, codes)["rows"].tolist() == [counts[k, c.decode()] for c in cells.keys.keys(codes)]
         cells.flush(n)
-        assert [(k, c.tolist()) for k, c in cells.written_windows(n)] == [(k, c.tolist()) for k, c in named]
+        assert [(k, c.tolist()) for k, c in cells.changed_windows(n - 1)] == [(k, c.tolist()) for k, c in named]
         assert cells.touched_windows() == []
         before = counts
 
