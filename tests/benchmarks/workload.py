@@ -116,9 +116,12 @@ def _event(name: bytes, service: int, value: float, time: int) -> bytes:
 
 
 async def load(bootstrap: str, workload: Workload, compression: str | None = None) -> None:
-    """Write the workload to its topic, in record batches of up to 512 KiB."""
+    """Write the workload to its topic, in record batches of up to 512 KiB.
+
+    The records carry event time, years ago, as their timestamp: retention by age would delete them as they are written.
+    """
     client = await Client({"bootstrap_servers": bootstrap}).start()
-    await topics.ensure(client, TOPIC, PARTITIONS)
+    await topics.ensure(client, TOPIC, PARTITIONS, {"retention.ms": "-1"})
     await client.stop()
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, max_batch_size=512 * 1024, max_request_size=2 << 20, compression_type=compression

@@ -37,6 +37,7 @@ streams:
 tables:
   traffic:
     from: requests
+    standby: {{standby}}
     key: host
     window: {{{{hopping: 30s, every: 10s, grace: 5s}}}}
     keep: 365d
@@ -44,10 +45,12 @@ tables:
     aggregates: {{{{n: count(), total: sum("bytes"), low: min("bytes"), high: max("bytes"), final: last("bytes")}}}}
   steps:
     from: requests
+    standby: {{standby}}
     key: [host, span]
     aggregates: {{{{n: count(), total: sum("step"), low: min("step"), high: max("step")}}}}
   users:
     from: requests
+    standby: {{standby}}
     key: user
     window: {{{{hopping: 30s, every: 10s, grace: 5s}}}}
     keep: 365d
@@ -55,6 +58,7 @@ tables:
     aggregates: {{{{n: count(), total: sum("bytes"), low: min("bytes"), high: max("bytes"), final: last("bytes")}}}}
   spans:
     from: requests
+    standby: {{standby}}
     key: span
     aggregates: {{{{n: count(), total: sum("step"), low: min("step"), high: max("step")}}}}
 alerts:
@@ -86,6 +90,7 @@ class Setup:
         ways: worker -> the broker addresses that it is given; the others get those of the cluster.
         static: whether the workers `WORKERS` are static members of the group.
         careless: whether its workers fold again what was folded before.
+        standby: whether each table partition is followed by a second worker.
         copies: of the input topic.
     """
 
@@ -94,6 +99,7 @@ class Setup:
     ways: Mapping[str, str]
     static: bool = False
     careless: bool = False
+    standby: bool = False
     copies: int = 1
 
 
@@ -111,7 +117,7 @@ class Tortured(Run):
         super().__init__(bootstrap, setup.name, folder, topic=False)
         insync = {"min_insync_replicas": "2"} if setup.copies > 1 else {}
         create_topic(bootstrap, self.topic, PARTITIONS, copies=setup.copies, **insync)
-        self.declaration.write_text(DECLARATION.format(app=self.app))
+        self.declaration.write_text(DECLARATION.format(app=self.app, standby=int(setup.standby)))
         self.setup = setup
         self.input = Input(setup.seed)
         self._records = self.input.records()

@@ -35,6 +35,7 @@ class Verdict:
         rows: how many rows of tables were compared.
         alerts: how many alert events were compared.
         letters: how many dead letters were compared.
+        repeated: alert events that came more than once, as they may.
         differences: the first of each kind, in words.
     """
 
@@ -45,6 +46,7 @@ class Verdict:
     rows: int = 0
     alerts: int = 0
     letters: int = 0
+    repeated: int = 0
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -162,12 +164,13 @@ def alerts(app: Tortured, verdict: Verdict) -> set[tuple[str, str, str, int, int
     known: dict[str, tuple[str, str]] = {}
     for record in read(app.bootstrap, f"{app.app}-alerts"):
         body = json.loads(record.value)
-        labels = body["labels"]
+        labels, verdict.repeated = body["labels"], verdict.repeated + 1
         key = labels["alertname"], labels.get("host") or labels["user"]
         first = once.setdefault((body["fingerprint"], body["startsAt"], body["status"]), body)
         if first != body or known.setdefault(body["fingerprint"], key) != key:
             verdict.wrong += 1
             verdict.differences.append(f"alert event with the id of another: {body} and {first}")
+    verdict.repeated -= len(once)
     return {
         (*known[body["fingerprint"]], body["status"], ms(body["startsAt"]), body["endsAt"] and ms(body["endsAt"]))
         for body in once.values()

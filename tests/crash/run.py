@@ -54,7 +54,7 @@ class Result:
         self.injected += other.injected
         self.recoveries += other.recoveries
         self.left_out |= other.left_out
-        for name in ("events", "lost", "duplicated", "wrong", "rows", "alerts", "letters", "differences"):
+        for name in ("events", "lost", "duplicated", "wrong", "rows", "alerts", "letters", "repeated", "differences"):
             setattr(self.verdict, name, getattr(self.verdict, name) + getattr(other.verdict, name))
 
     def report(self) -> dict[str, Any]:
@@ -70,6 +70,7 @@ class Result:
             "recovery_seconds_max": round(max(seconds), 1),
             "rows_compared": verdict.rows,
             "alert_events_compared": verdict.alerts,
+            "alert_events_repeated": verdict.repeated,
             "dead_letters_compared": verdict.letters,
             "recoveries": len(self.recoveries),
             "left_out": self.left_out,
@@ -88,6 +89,7 @@ class Phase:
         names: of the faults, in order.
         seed: of input and chance.
         careless: whether the skip rule is off.
+        standby: whether each table partition is followed by a second worker.
         seconds: after which no further fault begins; None for no bound.
     """
 
@@ -96,6 +98,7 @@ class Phase:
     names: Sequence[str]
     seed: int
     careless: bool = False
+    standby: bool = False
     seconds: float | None = None
 
 
@@ -171,7 +174,7 @@ def _end(app: Tortured) -> None:
 
 def _on_embedded(phase: Phase, folder: Path, random: Random, stack: ExitStack) -> Scene:
     broker = stack.enter_context(EmbeddedBroker())
-    setup = Setup(phase.seed, phase.name, {}, careless=phase.careless)
+    setup = Setup(phase.seed, phase.name, {}, careless=phase.careless, standby=phase.standby)
     return Scene(Tortured(broker.bootstrap, folder, setup), [], random)
 
 
@@ -187,7 +190,9 @@ def _on_kafka(phase: Phase, folder: Path, random: Random, stack: ExitStack) -> S
         stack.callback(proxies[name].stop)
         ways[name] = ",".join(door.bootstrap for door in doors)
     copies = 3 if several else 1
-    setup = Setup(phase.seed, phase.name, ways, static=several, careless=phase.careless, copies=copies)
+    setup = Setup(
+        phase.seed, phase.name, ways, static=several, careless=phase.careless, copies=copies, standby=phase.standby
+    )
     return Scene(Tortured(cluster.bootstrap, folder, setup), cluster.brokers, random, proxies)
 
 
