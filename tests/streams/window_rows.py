@@ -1,0 +1,76 @@
+"""Which events each window of each key holds, by kind of window, one event at a time in plain Python.
+
+`ROWS` has a function for each registered kind: it takes the declared window and events in the order of arrival, and
+returns the events that count by (key, start, end). What a kind's windows are is said here again, from the declaration
+alone; nothing is asked of the code under test.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+Span = tuple[int, int]
+Rows = dict[tuple[str, int, int], list["Seen"]]
+
+
+class Seen(NamedTuple):
+    """One event as it came; the names are those that the oracles of aggregates read."""
+
+    key: str
+    time: int
+    offset: int
+    value: Any
+    by: Any
+    flag: bool
+
+
+def even(window: Any, time: int) -> Iterable[Span]:
+    """Return the windows of equal length that hold a time: a start at each interval after the offset."""
+    last = time - (time - window.offset) % window.interval
+    return [(start, start + window.size) for start in range(last, time - window.size, -window.interval)]
+
+
+def calendar(window: Any, time: int) -> Iterable[Span]:
+    """Return the unit of the calendar that holds a time, where no clock is set at midnight or by less than an hour."""
+    zone = ZoneInfo(window.zone)
+    here = datetime.fromtimestamp(time // 1000, UTC).astimezone(zone)
+    if window.unit == "hour":
+        begins = here.astimezone(UTC) - timedelta(minutes=here.minute, seconds=here.second)
+        return [(ms(begins), ms(begins) + 3_600_000)]
+    day = here.replace(hour=0, minute=0, second=0, fold=0, tzinfo=None)
+    begins = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[window.unit]
+    month = (begins + timedelta(days=31)).replace(day=1)
+    ends = {"day": begins + timedelta(days=1), "week": begins + timedelta(days=7), "month": month}[window.unit]
+    return [(ms(begins.replace(tzinfo=zone)), ms(ends.replace(tzinfo=zone)))]
+
+
+def ms(instant: datetime) -> int:
+    """Return ms since the epoch."""
+    return int(instant.timestamp()) * 1000
+
+
+def assigned(spans: Callable[[Any, int], Iterable[Span]]) -> Callable[[Any, Sequence[Seen]], Rows]:
+    """Return what counts where windows are known from an event's time: those that are open when it comes."""
+
+    def rows(window: Any, events: Sequence[Seen]) -> Rows:
+        found: Rows = defaultdict(list)
+        watermark = 0
+        for event in events:
+            watermark = max(watermark, event.time)
+            for start, end in spans(window, event.time):
+                if end + window.grace > watermark:
+                    found[event.key, start, end].append(event)
+        return dict(found)
+
+    return rows
+
+
+ROWS: dict[str, Callable[[Any, Sequence[Seen]], Rows]] = {
+    "tumbling": assigned(even),
+    "hopping": assigned(even),
+    "calendar": assigned(calendar),
+}
