@@ -41,6 +41,18 @@ COMMIT_TIMEOUT = 3.0
 """Seconds that a commit may take; a broker that is away must hold up neither a rebalance nor the end of the worker."""
 
 
+def _told_briefly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waits for any more; an error of Kafka's (a commit that was given up) in one line.
+
+    aiokafka shields a commit from being cancelled: after `COMMIT_TIMEOUT` it goes on alone, and may fail alone.
+    """
+    error = context.get("exception")
+    if isinstance(error, KafkaError):
+        logger.warning("the broker refused what was given up before: %r", error)
+    else:
+        loop.default_exception_handler(context)
+
+
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer."""
 
@@ -53,6 +65,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self._assignor = self.consumer.app.assignor
         consumer._partition_assignment_strategy = [self._assignor]  # also while the app has no tables
         self._nudged = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(_told_briefly)
         return consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
