@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streams.planned import TablePlan
     from streams.stats import TableStats
     from tables.columns import Column
+    from tables.ids import Marks
 
 Ints = NDArray[np.int64]
 Index = NDArray[np.intp]
@@ -35,6 +36,7 @@ class Arrivals:
         pane: shape (n,), pane numbers, once they are known.
         first: shape (n,), the first window in which each row counts, once it is known.
         codes: shape (n,), key codes, once they are known.
+        ids: their ids, where the table has some, once they are known.
     """
 
     where: Index
@@ -45,6 +47,7 @@ class Arrivals:
     pane: Ints = field(default_factory=_none)
     first: Ints = field(default_factory=_none)
     codes: Ints = field(default_factory=_none)
+    ids: Marks | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -55,8 +58,9 @@ class Arrivals:
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         known = (self.pane, self.first, self.codes)
         pane, first, codes = (each[rows] if len(each) else each for each in known)
+        ids = None if self.ids is None else self.ids[rows]
         return Arrivals(
-            self.where[rows], columns, self.time[rows], self.offset[rows], self.running[rows], pane, first, codes
+            self.where[rows], columns, self.time[rows], self.offset[rows], self.running[rows], pane, first, codes, ids
         )
 
 

@@ -110,6 +110,9 @@ class Builder:
         to: str | None = None,
         changelog: str | None = None,
         max_keys: int = 1_000_000,
+        unique: Names = (),
+        within: str | None = None,
+        max_ids: int = 4_000_000,
         aggregates: Mapping[str, Aggregate | str] | None = None,
         **columns: Any,
     ) -> Table:
@@ -121,7 +124,7 @@ class Builder:
         kept = _columns(aggregates, columns)
         options = {"from": _names(from_), "key": key, "window": window, "keep": keep, "where": where, "derive": derive}
         options |= {"late": late, "expose": expose, "standby": standby, "emit": emit, "to": to, "changelog": changelog}
-        options |= {"max_keys": max_keys, "aggregates": kept}
+        options |= {"max_keys": max_keys, "unique": unique, "within": within, "max_ids": max_ids, "aggregates": kept}
         made: Table = self._named(TABLE, ("tables", name), options, self._tables)
         self._tables[name] = made
         return made

@@ -39,6 +39,18 @@ def table(declaration: Declaration, table: Table, notes: Notes) -> None:
         notes.wrong((*path, "aggregates"), message)
     _columns(table, notes)
     _window(table, notes)
+    _unique(table, notes)
+
+
+def _unique(table: Table, notes: Notes) -> None:
+    """Note an id without a time for which it is remembered, and a time without id."""
+    path: Path = ("tables", table.name)
+    if table.unique and table.within is None:
+        message = "`unique` needs `within`, for how long an id is remembered; write for example within: 10m"
+        notes.wrong((*path, "unique"), message, given=[(*path, "within")])
+    if table.within is not None and not table.unique:
+        message = "`within` says for how long ids are remembered; write for example unique: request_id, or leave it out"
+        notes.wrong((*path, "within"), message, given=[(*path, "unique")])
 
 
 def _no_stream(declaration: Declaration, table: Table, source: str, index: int, notes: Notes) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from tables.aggregates.base import Objects
 from tables.cells import RECORD_BYTES
 from tables.growth import growth
+from tables.ids import ID_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,11 @@ class Cutter:
         cells, size = self._limits.records - 1 - draft.records, self._limits.size - draft.size
         if not len(rows) or 2 * draft.records > self._limits.records or 2 * draft.size > self._limits.size:
             return 0
-        return self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, size)
+        most = len(rows)
+        if rows.ids is not None:
+            most = min(most, max(0, self._limits.size // 2 - draft.id_bytes) // ID_BYTES)
+            size -= draft.id_bytes + ID_BYTES * most
+        return min(most, self._cells.plan_cut(rows.codes, rows.pane, rows.first, rows.inputs, cells, size))
 
     def too_large(self, codes: Codes, inputs: Mapping[str, Input]) -> NDArray[np.bool_] | None:
         """Return which rows alone could make a cell that no write can hold; None if none can.

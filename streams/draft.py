@@ -13,6 +13,7 @@ from tables.records import OUTBOX, Record, alert_key, outbox_key
 
 if TYPE_CHECKING:
     from streams.rules.rule import Change
+    from tables.ids import Marks
     from tables.store import Store
 
 _NUMBER = struct.Struct("<Q")
@@ -33,6 +34,7 @@ class Draft:
         rows: emitted rows.
         letters: dead letters and late rows.
         closed: how many rows of closed windows go to tables that read this one.
+        ids: of the rows that are counted.
         size: bytes of `states` and `owed` as records.
     """
 
@@ -41,6 +43,7 @@ class Draft:
     rows: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
     closed: int = 0
+    ids: list[Marks] = field(default_factory=list)
     size: int = 0
 
     def __bool__(self) -> bool:
@@ -50,7 +53,12 @@ class Draft:
     @property
     def records(self) -> int:
         """How many changelog records it makes."""
-        return len(self.states) + len(self.owed)
+        return len(self.states) + len(self.owed) + bool(self.ids)
+
+    @property
+    def id_bytes(self) -> int:
+        """How many bytes the record of the ids takes."""
+        return sum(each.nbytes for each in self.ids)
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Add the record of an alert's state."""

@@ -117,6 +117,9 @@ OPTIONS = (
     "to",
     "changelog",
     "max_keys",
+    "unique",
+    "within",
+    "max_ids",
     "aggregates",
 )
 RESERVED: Mapping[str, str] = WORDS | dict.fromkeys(OPTIONS, "it is an option of a table")
@@ -157,6 +160,14 @@ TABLE = Section(
         Key("to", TOPIC, "Topic of the emitted rows.", "`<app>-<table>`"),
         Key("changelog", TOPIC, "Name of the changelog topic.", "`<app>-<table>-changelog`"),
         Key("max_keys", Integer(1), "Most keys per partition; rows of further keys go to the dead letters.", "1000000"),
+        Key(
+            "unique",
+            Names(FIELD, least=1),
+            "The field, or fields, that are the id of a row: one that was counted with the same key before is dropped.",
+            "none",
+        ),
+        Key("within", Duration(least=1), "How far apart in event time two rows of one id are the same row.", "none"),
+        Key("max_ids", Integer(1), "Most ids per partition; rows of further ids go to the dead letters.", "4000000"),
         Key(
             "aggregates",
             ByName(NAME, AggregateCall(), "a mapping of column names to aggregates", RESERVED),

@@ -37,9 +37,10 @@ def shape(sources: Sequence[Stream | Shape], table: Table) -> Shape:
         "window": table.window.shape() if table.window else None,
         "time": times[0] if plain else times,
         "where": [*wheres, table.where],
-        "derive": _used(derived, {*table.key, *_fields([*wheres, table.where])}),
+        "derive": _used(derived, {*table.key, *table.unique, *_fields([*wheres, table.where])}),
         **({} if is_local(sources, table) else {"rekeyed": True}),  # its rows lie in other partitions than they would
         **({"tables": read} if read else {}),
+        **({"unique": list(table.unique)} if table.unique else {}),
     }
     return Shape(base, {name: _column(each, derived) for name, each in table.aggregates.items()})
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.arrivals import Arrivals, running, unread, wanted
-from streams.refusals import LARGE, Refusals
+from streams.refusals import CROWDED, LARGE, Refusals
+from tables.ids import marks
 from tables.keys import BAD, keyless
+from tables.records import NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from streams.table_engine import TableEngine
     from tables.columns import Column
     from tables.growth import Input
+    from tables.ids import Marks
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Intake:
         running: shape (n,), the greatest event time of the origin up to each row.
         inputs: by aggregate: the rows it takes (None: all) and its values.
         letters: dead letters and late rows.
+        ids: of the rows, where the table has some.
     """
 
     watermark: int
@@ -47,6 +51,7 @@ class Intake:
     running: Ints
     inputs: dict[str, Input]
     letters: list[Event] = field(default_factory=list)
+    ids: Marks | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -60,7 +65,8 @@ class Intake:
         inputs = {name: _cut(given, rows) for name, given in self.inputs.items()}
         arrays = (self.codes, self.pane, self.first, self.time, self.offset, self.running)
         codes, pane, first, time, offset, running = (array[rows] for array in arrays)
-        return Intake(watermark, codes, pane, first, time, offset, running, inputs)
+        ids = None if self.ids is None else self.ids[rows]
+        return Intake(watermark, codes, pane, first, time, offset, running, inputs, ids=ids)
 
 
 class Receiver:
@@ -93,13 +99,17 @@ class Receiver:
                 rows = wanted(rows, self._plan, self._engine.stats)
             rows = self._timely(batch, rows, judged, letters)
             rows = self._keyed(batch, rows, letters)
+            if self._plan.table.unique:
+                rows = self._unique(batch, rows, letters)
         inputs = self._inputs(rows.columns, len(rows)) if len(rows) else {}
         if inputs and (large := self._engine.cutter.too_large(rows.codes, inputs)) is not None:
             rows.codes = np.where(large, LARGE, rows.codes)
             rows = self._coded(batch, rows, letters)
             inputs = self._inputs(rows.columns, len(rows))
         self._engine.stats.folded += len(rows)
-        return Intake(latest, rows.codes, rows.pane, rows.first, rows.time, rows.offset, rows.running, inputs, letters)
+        return Intake(
+            latest, rows.codes, rows.pane, rows.first, rows.time, rows.offset, rows.running, inputs, letters, rows.ids
+        )
 
     def _timely(self, batch: Batch, rows: Arrivals, judged: int, letters: list[Event]) -> Arrivals:
         """Return the rows that count in an open window, with their panes; late ones may make letters.
@@ -144,6 +154,25 @@ class Receiver:
     def _coded(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
         letters += self._refusals.refused(batch, rows.take(np.flatnonzero(rows.codes < 0)))
         return rows.take(np.flatnonzero(rows.codes >= 0))
+
+    def _unique(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
+        """Return the rows that were not counted before, with their ids; those for which there is no room make letters.
+
+        It is the last that is asked of a row: one that is late, or that is refused, does not stand for its id.
+        """
+        remembered, table = self._engine.ids, self._plan.table
+        keys = self._cells.keys.keys(rows.codes)
+        ids = marks(keys, [rows.columns[name] for name in table.unique], rows.time)
+        rows.ids, before = ids, remembered.before(ids, rows.running)
+        self._engine.stats.repeated += int(before.sum())
+        if before.any():
+            rows, ids = rows.take(np.flatnonzero(~before)), ids[~before]
+        marked = ids["time"] > NEVER
+        crowded = marked & (np.cumsum(marked) > table.max_ids - len(remembered))
+        if not crowded.any():
+            return rows
+        rows.codes = np.where(crowded, CROWDED, rows.codes)
+        return self._coded(batch, rows, letters)
 
     def _inputs(self, columns: Mapping[str, Column], n: int) -> dict[str, Input]:
         """Return what each aggregate takes; equal expressions are evaluated once."""

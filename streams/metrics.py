@@ -32,6 +32,9 @@ MAX_ALERTS = 5_000
 """Most live alerts of one worker that are shown, firing ones first; `streams_alerts_hidden` says when it bit."""
 _STATES = (State.RESTORING, State.RUNNING, State.PAUSED, State.FENCED, State.FAILED)
 
+OUTCOMES = ("folded", "skipped", "filtered", "late", "repeated")
+"""What becomes of the rows that reach a table."""
+
 
 class WorkerCollector(Collector):
     """Collects what a worker knows without reading its stores: quick, and only in the event loop.
@@ -111,9 +114,7 @@ class WorkerCollector(Collector):
     def _tables(self) -> Iterator[Metric]:
         rows, late, writes, records, sizes, windows = [], [], [], [], [], []
         for name, stats in self.runtime.table_stats.items():
-            rows += [
-                ([name, outcome], getattr(stats, outcome)) for outcome in ("folded", "skipped", "filtered", "late")
-            ]
+            rows += [([name, outcome], getattr(stats, outcome)) for outcome in OUTCOMES]
             late.append(([name], stats.late))
             writes.append(([name], stats.writes))
             records.append(([name], stats.records))

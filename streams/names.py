@@ -51,7 +51,7 @@ def changelog_config(table: Table) -> dict[str, str]:
     """Return the settings of a table's changelog topic, by Kafka's names for topics."""
     config = {"cleanup.policy": "compact", "max.message.bytes": str(CHANGELOG_BATCH)}
     if table.window is not None:
-        lifetime = table.window.longest + table.window.grace + table.keep
+        lifetime = max(table.window.longest + table.window.grace + table.keep, 2 * (table.within or 0))
         config |= {"cleanup.policy": "compact,delete", "retention.ms": str(lifetime + CHANGELOG_SLACK)}
     return config
 

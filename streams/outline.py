@@ -90,6 +90,9 @@ def _of_table(whole: Plan, plan: TablePlan) -> Iterator[str]:
         yield f"  reads: {' and '.join(names)}"
     for each in plan.aggregates:
         yield f"  {each.name} = {each.aggregate.describe()}"
+    if table.unique:
+        ids, within = ", ".join(table.unique), render(table.within or 0)
+        yield f"  unique: by {ids} within {within}, at most {table.max_ids} ids per partition"
     kept = f"closed rows for {render(table.keep)}" if table.window else "running totals"
     yield f"  state: {kept}, at most {table.max_keys} keys per partition"
     yield f"  changelog: {plan.changelog}, {_partitions(whole, plan)}"

@@ -156,6 +156,8 @@ class _Planner:
         where = scope.condition(table.where, (*path, "where"))
         for index, field in enumerate(table.key):
             self.key_field(field, (*path, "key", index), scope)
+        for index, field in enumerate(table.unique):
+            self.key_field(field, (*path, "unique", index), scope, "an id")
         aggregates = tuple(self.aggregate(column, each, path, scope) for column, each in table.aggregates.items())
         taken = [part for each in aggregates for part in (each.of, each.by, each.where)]
         used = _used([*derive.values(), where, *taken])
@@ -172,7 +174,7 @@ class _Planner:
             where=where,
             aggregates=aggregates,
             rules=(),
-            needs=frozenset((used | set(table.key)) - (scope.derived.keys() - outer)),
+            needs=frozenset((used | {*table.key, *table.unique}) - (scope.derived.keys() - outer)),
             types={},
             changelog=changelog_topic(app, table),
             changelog_config=changelog_config(table),
@@ -200,12 +202,12 @@ class _Planner:
                 message = f"column {column!r} holds lists or objects, and Prometheus takes numbers; leave it out"
                 self.notes.wrong(("tables", table.name, "expose", index), message)
 
-    def key_field(self, field: str, path: Path, scope: Scope) -> None:
-        """Note what a key field must be."""
+    def key_field(self, field: str, path: Path, scope: Scope, what: str = "a key") -> None:
+        """Note what a key field, or one of an id, must be."""
         if field not in scope.derived:
             self.notes.add(scope.needs.add(field, "key", path))
         elif scope.derived[field] == "bool":
-            message = f"`{field}` is true or false, and a key is made of texts and numbers"
+            message = f"`{field}` is true or false, and {what} is made of texts and numbers"
             self.notes.wrong(path, f"{message}; derive a text from it", other=scope.places[field])
 
     def aggregate(self, column: str, aggregate: Aggregate, table: Path, scope: Scope) -> AggregatePlan:

@@ -19,6 +19,7 @@ NOT_AN_ACCESS_LOG_LINE: Final = "not_an_access_log_line"
 BAD_TIME: Final = "bad_time"
 TIME_TOO_FAR_AHEAD: Final = "time_too_far_ahead"
 TOO_MANY_KEYS: Final = "too_many_keys"
+TOO_MANY_IDS: Final = "too_many_ids"
 TOO_LARGE: Final = "too_large"
 NO_BLOCK: Final = "no_block"
 
@@ -37,6 +38,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         BAD_TIME: "Event time is missing, not a time, not after 1970-01-01, or after the year 9999.",
         TIME_TOO_FAR_AHEAD: "Event time is later than the Kafka timestamp by more than the stream's `max_ahead`.",
         TOO_MANY_KEYS: "The key is new and the table partition already holds `max_keys` keys.",
+        TOO_MANY_IDS: "The id is new and the table partition already remembers `max_ids` ids.",
         TOO_LARGE: "What the record would make of the state does not fit in one changelog record.",
         NO_BLOCK: "A record of a repartition topic is no block of rows that this app made for this table.",
     },

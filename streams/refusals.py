@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LARGE = -3
 """Stands for the code of a row that is too large, beside `BAD` and `FULL`."""
 
+CROWDED = -4
+"""Stands for the code of a row whose id has no room."""
+
 
 class Refuser(Protocol):
     """Who refuses rows: a table engine, or the sender of a re-key."""
@@ -61,6 +64,9 @@ class Refusals:
         if code == FULL:
             most = self._plan.table.max_keys
             return reasons.TOO_MANY_KEYS, f"table {name} has {most} keys in this partition; raise `max_keys`"
+        if code == CROWDED:
+            most = self._plan.table.max_ids
+            return reasons.TOO_MANY_IDS, f"table {name} remembers {most} ids in this partition; raise `max_ids`"
         if code == LARGE:
             return reasons.TOO_LARGE, f"a row of table {name} with this key and text fits in no changelog record"
         values = {part: rows.columns[part].take(np.array([row])).tolist()[0] for part in self._plan.key}

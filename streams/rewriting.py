@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streams.draft import RECORD_BYTES
-from tables.records import ALERT, CELL, SHAPE
+from tables.records import ALERT, CELL, IDS, SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tables.records import Progress
     from tables.store import Item, Store
 
-KINDS = (SHAPE, ALERT, CELL)
+KINDS = (SHAPE, ALERT, IDS, CELL)
 """What lives: progress is in every write, claims are renewed, and outbox slots are owed by the last write only."""
 
 

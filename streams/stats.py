@@ -32,6 +32,7 @@ class TableStats:
         skipped: rows that an earlier life had folded already.
         filtered: rows that the table's `where` dropped.
         late: rows that were late for all their windows.
+        repeated: rows that were dropped because a row with their key and id was counted before.
         dead: dead letters by reason.
         writes: changelog writes.
         records: changelog records, progress and tombstones among them.
@@ -48,6 +49,7 @@ class TableStats:
     skipped: int = 0
     filtered: int = 0
     late: int = 0
+    repeated: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     writes: int = 0
     records: int = 0

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from streams.closing import Closer
 from streams.cutting import Cutter, size_of
 from streams.draft import Draft, outbox
@@ -24,6 +26,7 @@ from streams.stats import TableStats
 from streams.updating import Updates
 from streams.upgrading import adopt
 from tables.cells import Cells
+from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
 from tables.windows import FOREVER
@@ -66,6 +69,7 @@ class TableEngine:
         closer: closes windows.
         draft: the write that is being filled.
         feeds: sends closed rows to the tables that read them.
+        ids: of the rows that it counted lately, where the table has some.
         ended: keys whose alerts ended since open rows were judged last.
         on_change: is told each change of an alert, just before it happens.
         on_close: is told the rows of each window that is judged as it closes.
@@ -84,6 +88,7 @@ class TableEngine:
         self.emitter = Emitter(plan, self.cells.panes)
         self.feeds = ClosedRows(senders, self.cells.panes, self.emitter)
         self.draft = Draft()
+        self.ids = Ids(plan.table.within or 0)
         self.ended: set[bytes] = set()
         self.on_change: Callable[[Change], object] = _ignore
         self.on_close: Callable[[Rows], object] = _ignore
@@ -124,6 +129,7 @@ class TableEngine:
             self.draft.put(shape_key(self.progress.shape), new)
         self.cells.adopt(self.shapes)
         yield from self.cells.loading(store, self.progress.before[0])
+        self.ids.load(store, self.progress.watermark)
         self.judge.load(store, ALERT)
 
     def start(self, origin: str, z: int) -> Iterator[Write]:
@@ -255,6 +261,9 @@ class TableEngine:
         if len(origins) > 1:
             offset = offset * len(origins) + sorted(origins).index(origin)
         self.cells.fold(rows.codes, rows.pane, rows.first, rows.inputs, rows.time, offset)
+        if rows.ids is not None:
+            self.draft.ids.append(rows.ids[rows.ids["time"] > NEVER])
+            self.ids.add(rows.ids, self.progress.watermark)
 
     def _heard(self, name: str, origin: Origin) -> Iterator[Write]:
         """Note how far an origin has come, and do what follows from it."""
@@ -314,12 +323,15 @@ class TableEngine:
 
     def _write(self) -> Write:
         """Return the records of one write, progress last, and what it owes."""
-        progress, draft, size = self.progress, self.draft, self.draft.size + self.cells.pending_bytes
+        progress, draft = self.progress, self.draft
+        size = draft.size + draft.id_bytes + self.cells.pending_bytes
         self.draft = Draft()
         progress.n += 1
         rows = self._updates.rows() + draft.rows
         blocks, letters = self._told()
         records = self.cells.flush(progress.n) + draft.encode(progress.n)
+        if draft.id_bytes:
+            records.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
         records += self._tombstones(len(records), size)
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.writes += 1
@@ -342,7 +354,9 @@ class TableEngine:
 
     def _tombstones(self, records: int, size: int) -> list[Record]:
         """Return what expires, as far as there is room; what does not fit waits."""
-        found: list[Record] = []
+        room = min(TOMBSTONES, self.cutter.tombstones(records, size))
+        found = list(self.ids.expired(self.progress.watermark, room))
+        size += sum(size_of(record.key) for record in found)
         watermark, before = self.progress.watermark, FOREVER
         if self._withdrawals.wanted:
             before = self.progress.withdrawn_before[0]

@@ -7,6 +7,7 @@
 | `o` index | an event that write n owes (an outbox slot; only those with n = progress.n count) |
 | `p` | progress |
 | `f` | the claim of an owner |
+| `u` n | the ids of the rows that write n counted, each with its event time, 24 bytes each |
 | `s` number | a shape of the state: what its cells mean, and how they are laid out |
 
 Keys sort by pane first, so that the cells of a window lie together and those that expire do too.
@@ -25,6 +26,7 @@ CELL = b"c"
 ALERT = b"a"
 OUTBOX = b"o"
 SHAPE = b"s"
+IDS = b"u"
 _GROUP = struct.Struct(">cQQ")
 GROUP_BYTES = _GROUP.size
 """Length of what the keys of a group's cells begin with."""

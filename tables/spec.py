@@ -47,6 +47,9 @@ class Table:
         to: topic of emitted rows; None is `<app>-<table>`.
         changelog: name of the changelog topic; None is `<app>-<table>-changelog`.
         max_keys: most keys per partition; rows of further keys go to the dead letters.
+        unique: fields that are the id of a row; rows whose id was counted before with the same key are dropped.
+        within: for how long an id is remembered, in ms of event time; given with `unique`.
+        max_ids: most ids that a partition remembers; rows with further ids go to the dead letters.
     """
 
     name: str
@@ -64,6 +67,9 @@ class Table:
     to: str | None = None
     changelog: str | None = None
     max_keys: int = 1_000_000
+    unique: tuple[str, ...] = ()
+    within: int | None = None
+    max_ids: int = 4_000_000
 
     def __post_init__(self) -> None:
         """Freeze the mappings; a single source is its name."""

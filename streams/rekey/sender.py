@@ -190,13 +190,13 @@ class _Parcel:
 
 
 def wires(plan: TablePlan) -> dict[str, str]:
-    """Return the fields and derived fields that a table's aggregates read, by name, and what a block calls them.
+    """Return what a table's aggregates and ids are made of, fields and derived ones, and what a block calls them.
 
     A derived field is called by what it is derived from: when it is declared anew, blocks that are still on their way
     do not pass for it, and it is null in their rows.
     """
     parts = [part for each in plan.aggregates for part in (each.of, each.by, each.where)]
-    names = sorted({name for part in parts if part is not None for name in part.fields})
+    names = sorted({name for part in parts if part is not None for name in part.fields} | {*plan.table.unique})
     return {name: "=".join((name, *_derived(plan, name))) for name in names}
 
 

@@ -18,6 +18,7 @@ from tests.integration.app_run import Run, traffic
 from tests.outside import Sent, committed, create_topic, produce, read, until
 from tests.streams.oracle import Event, Oracle, Shape, aggregates
 from tests.streams.rekey.recount import Rows, first_open, following, recount
+from tests.streams.test_unique import wanted
 
 pytestmark = [pytest.mark.embedded, pytest.mark.kafka]
 
@@ -33,6 +34,14 @@ streams:
   requests: {{topic: {app}.requests, time: ts, key: host, idle: never}}
   clicks: {{topic: {app}.clicks, time: at, derive: {{user: who, bytes: size / 1}}, idle: never}}
 tables:
+  once:
+    from: requests
+    key: host
+    where: bytes > -3
+    window: {{tumbling: 10s, grace: 5s}}
+    unique: id
+    within: 1m
+    aggregates: {{n: count(), total: sum("bytes"), low: min("bytes"), high: max("bytes")}}
   users:
     from: [requests, clicks]
     key: [site, user]
@@ -107,6 +116,7 @@ def made(name: str, seed: int) -> Iterator[Sent]:
         size, user, site = random.randrange(-50, 1000), f"u{random.randrange(7)}", random.choice(("de", "us", "jp"))
         if name == "requests":
             value: dict[str, Any] = {"host": f"h{partition}", "user": user, "site": site, "ts": ts, "bytes": size}
+            value["id"] = random.choice((None, f"r{random.randrange(60)}"))
         else:
             value = {"who": user, "site": site, "at": ts, "size": size}
         yield Sent(partition, None if name == "clicks" else b"h%d" % partition, json.dumps(value).encode())
@@ -141,6 +151,7 @@ def test_a_killed_worker_and_a_new_one_change_nothing(run: Joined) -> None:
 def compare(run: Joined) -> None:
     """Compare all that the app left behind with a recount of the input as it lies in its topics."""
     planned, oracles = plan(load(run.declaration)), recounts(run)
+    assert traffic(run, planned, "once") == once(run)
     users = {(p, *at): aggregates(rows) for p, each in enumerate(oracles) for at, rows in each.rows.items()}
     assert traffic(run, planned, "users") == {at: kept(row) for at, row in users.items()}
     closed: list[Rows] = [{at: kept(row) for at, row in each.closed.items()} for each in oracles]
@@ -155,6 +166,18 @@ def compare(run: Joined) -> None:
         closed, ends = [each[1] for each in found], [each[2] for each in found]
         assert emitted(run, name) == together(closed)
         assert len(together(closed)) > (5 if name == "whole" else 50)
+
+
+def once(run: Run) -> dict[tuple[int, int, str], dict[str, int]]:
+    """Return the rows of the requests that are unique, and see that some are not."""
+    log, found, repeated = read(run.bootstrap, f"{run.app}.requests"), {}, 0
+    for number in range(PARTITIONS["requests"]):
+        rows = [json.loads(each.value) for each in log if each.partition == number]
+        made, again = wanted(Shape(10, 10, 5), 60, [{**row, "v": row["bytes"]} for row in rows])
+        found.update({(number, *at): kept(row) for at, row in made.items()})
+        repeated += again
+    assert repeated > 100, "some rows must come again"
+    return found
 
 
 def recounts(run: Run) -> list[Oracle]:
