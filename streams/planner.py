@@ -67,7 +67,9 @@ class _Planner:
             declaration=self.declaration,
             streams={draft.name: self.fed(draft, parts) for draft in drafts},
             tables={name: each[0] for name, each in made.items() if each},
-            feeds={name: tuple(part for part in parts if part.source == name) for name in self.rows},
+            feeds={
+                name: tuple(part for part in parts if part.source == name) for name in self.rows.keys() - self.streams
+            },
             alerts_topic=alerts_topic(self.declaration),
             dead_letters=self.dead_letters,
         )

@@ -128,6 +128,20 @@ def test_compiled_parts() -> None:
     assert rendered == "web1: 7 of 60 failed"
 
 
+def test_a_stream_goes_before_a_table_of_its_name() -> None:
+    """A table named like the stream that it reads feeds nobody: what says `from` that name reads the stream."""
+    declaration = loads("""
+app: pages
+streams:
+  pages: {topic: pages, key: page}
+tables:
+  pages: {from: pages, key: page, window: {tumbling: 1m}, aggregates: {requests: count()}}
+""")
+    made = plan(declaration)
+    assert not made.feeds
+    assert [table.name for table in made.streams["pages"].tables] == ["pages"]
+
+
 def test_a_plan_needs_a_right_declaration() -> None:
     """A declaration whose parts do not fit has no plan."""
     with pytest.raises(DeclarationError, match="there is no stream 'other'; known: access"):
