@@ -87,7 +87,7 @@ def test_the_browser_shows_tables_alerts_and_lag(pair: Pair, tmp_path: Path, num
     worker = pair.workers[number]
     page = Document(chromium(tmp_path, "--dump-dom", f"{worker.url}/").decode())
     cells = {row[0]: row[1:] for row in page.rows if row}
-    assert cells["pages"] == ["1m", "page", "requests, bytes, agent", str(PARTITIONS)]
+    assert cells["pages"] == ["tumbling windows of 1m, grace 0s", "page", "requests, bytes, agent", str(PARTITIONS)]
     assert cells["routes"] == ["none", "page, code", "requests", str(PARTITIONS)]
     assert cells[f"Popularpage={SCRIPT}severity=page"] == [
         "firing", "2023-11-14 22:16:00", "11", f"{SCRIPT} was asked for 11 times",
