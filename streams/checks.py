@@ -16,6 +16,7 @@ from streams.spec import Alert, Declaration, Stream
 from tables.spec import DAY, Table
 
 LONGEST_TOPIC = 249
+MOST_LIMIT = 10_000
 _LABEL = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -109,6 +110,9 @@ def _window(table: Table, notes: Notes) -> None:
         message = "`to` names a topic for rows, but none are emitted; add emit: close or emit: update, or leave it out"
         notes.wrong((*path, "to"), message, given=[(*path, "emit")])
     if table.window is not None:
+        if table.emit.every and table.window.unaligned:
+            message = f"updates of {table.window.kind} windows go out one by one, for each may replace another window"
+            notes.wrong((*path, "emit"), f"{message}; write emit: update")
         return
     broken = [(*path, "window")]
     if table.emit.when == "close":
@@ -147,6 +151,11 @@ def alert(declaration: Declaration, index: int, alert: Alert, notes: Notes) -> N
     if alert.judge == "close" and table.window is None:
         message = f"the table {table.name!r} has no window, so that no row closes; judge: update, or add a window"
         notes.wrong((*path, "judge"), message, given=[("tables", table.name, "window")])
+    if table.window is not None and table.window.unaligned and alert.limit > MOST_LIMIT:
+        message = (
+            f"with {table.window.kind} windows all alerts of a rule are dropped in one write, {MOST_LIMIT} at most"
+        )
+        notes.wrong((*path, "limit"), f"{message}; write a `limit` of no more than that, or none")
     labels = {key_label(field): field for field in table.key}
     for label in alert.labels.keys() & labels.keys():
         message = f"the label {label!r} is already the key field {labels[label]!r} of the table; rename it"

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.effects import Event, Write
+    from streams.rules.judge import PaneJudge
     from streams.rules.rule import Change
     from streams.table_engine import TableEngine
+    from tables.cells import Cells
     from tables.keys import Codes
 
 Windows = list[tuple[int, "Codes"]]
@@ -34,13 +36,15 @@ class Closer:
     """Closes the windows of one table partition.
 
     Args:
-        engine: whose cells, rules, progress and draft it works on.
+        engine: whose progress and draft it works on.
+        cells: of the table partition.
+        judge: its rules.
     """
 
-    def __init__(self, engine: TableEngine) -> None:
+    def __init__(self, engine: TableEngine, cells: Cells, judge: PaneJudge) -> None:
         """Keep what every step needs."""
-        self._engine, self._plan = engine, engine.plan
-        self._cells, self._panes, self._judge = engine.cells, engine.cells.panes, engine.judge
+        self._engine, self._plan, self._cells, self._judge = engine, engine.plan, cells, judge
+        self._panes = cells.panes
         self._shows = engine.plan.table.emit.when == "close"
 
     def settle(self, *, everything: bool = False) -> Iterator[Write]:
@@ -202,9 +206,19 @@ class Closer:
         closed = self.closed_between(before, judged)
         return [event for rows in closed for _, event in self._engine.emitter.rows(rows)]
 
-    def updated(self, touched: Windows, n: int) -> list[Event]:
-        """Return the rows of touched windows as write `n` leaves them."""
+    def updates(self, n: int, since: int | None = None) -> list[Event]:
+        """Return rows that have changed, as write `n` leaves them.
+
+        Args:
+            n: number of the write.
+            since: all that writes after this one changed; None is what was not written yet.
+        """
+        touched = self._cells.touched_windows() if since is None else self._cells.changed_windows(since)
         return [event for k, codes in touched for _, event in self._engine.emitter.rows(self._rows(k, codes), n)]
+
+    def closes(self, from_: int, to: int) -> bool:
+        """Return whether a window in `[from_, to)` has a row."""
+        return bool(self._cells.occupied(from_, to))
 
     def _rows(self, window: int, codes: Codes) -> Rows:
         results = self._cells.results(window, codes)

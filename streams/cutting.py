@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.draft import Draft
     from streams.effects import Limits
     from streams.intake import Intake
-    from tables.cells import Cells
+    from streams.table_engine import AnyCells
     from tables.growth import Input
     from tables.keys import Codes
 
@@ -35,7 +35,7 @@ class Cutter:
         limits: of a write.
     """
 
-    def __init__(self, cells: Cells, limits: Limits) -> None:
+    def __init__(self, cells: AnyCells, limits: Limits) -> None:
         """Keep both."""
         self._cells, self._limits = cells, limits
         self._reclaim_at = min(RECLAIM, cells.keys.limit)

@@ -12,15 +12,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from streams.closing import mark, marked_key
+from streams.rules.events import window_of
 from tables.records import NEVER
 from tables.store import cells_of
+from tables.unaligned.cells import UnalignedCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.effects import Event, Write
     from streams.table_engine import TableEngine
+    from tables.cells import Cells
     from tables.store import Store
+
+    Kept = tuple[int, bytes, dict[str, int] | None]
 
 EXPIRED = "expired"
 """What the header `reason` of such a tombstone says."""
@@ -35,15 +40,17 @@ class Withdrawals:
 
     def __init__(self, engine: TableEngine) -> None:
         """Find out whether there is anything to do."""
-        self._engine, self._panes = engine, engine.cells.panes
-        self.wanted = engine.plan.table.emit.when != "none" and self._panes.windowed
+        self._engine = engine
+        cells = engine.cells
+        self._kept = Unaligned(cells) if isinstance(cells, UnalignedCells) else Shared(cells)
+        self.wanted = engine.plan.table.emit.when != "none" and cells.panes.windowed
 
     def settle(self, store: Store) -> Iterator[Write]:
         """Withdraw the rows of every window that has expired."""
         progress, keep = self._engine.progress, self._engine.plan.table.keep
         if not self.wanted or progress.watermark == NEVER:
             return
-        end = min(self._panes.ending_from(progress.watermark - keep + 1), progress.before[0])
+        end = self._kept.whole(min(self._kept.steps.ending_from(progress.watermark - keep + 1), progress.before[0]))
         if end <= progress.withdrawn[0]:
             return
         for window, key, event in self._rows(store, progress.withdrawn, (end, "")):
@@ -62,14 +69,57 @@ class Withdrawals:
 
     def _rows(self, store: Store, after: tuple[int, str], to: tuple[int, str]) -> Iterator[tuple[int, bytes, Event]]:
         """Yield (window, key, tombstone) for each row after one place and up to another."""
+        for number, key, window in self._kept.rows(store, after, to):
+            yield number, key, self._engine.emitter.withdrawn(window, key, EXPIRED)
+
+
+class Shared:
+    """The kept rows of windows that all keys share.
+
+    Args:
+        cells: of the table partition.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        """Keep the windows by number."""
+        self.steps = cells.panes
+
+    def whole(self, number: int) -> int:
+        """Return the number up to which rows may be withdrawn: any."""
+        return number
+
+    def rows(self, store: Store, after: tuple[int, str], to: tuple[int, str]) -> Iterator[Kept]:
+        """Yield (window, key, start and end) of each row after one place and up to another."""
         groups = [(pane, first) for pane, first in store.groups() if first <= to[0]]
-        spans = [range(max(first, after[0]), min(self._panes.last_of(pane), to[0]) + 1) for pane, first in groups]
+        spans = [range(max(first, after[0]), min(self.steps.last_of(pane), to[0]) + 1) for pane, first in groups]
         for window in sorted({window for span in spans for window in span}):
-            panes = self._panes.panes_of(window)
+            panes = self.steps.panes_of(window)
             of_window = [(pane, first) for pane, first in groups if pane in panes and first <= window]
             begun = marked_key(after[1]) if window == after[0] and after[1] else None
             found = merge(*(cells_of(store, pane, first, begun) for pane, first in of_window))
             for key, _ in groupby(key for key, _ in found):
                 if (window, mark(key)) > to:
                     return
-                yield window, key, self._engine.emitter.withdrawn(window, key, EXPIRED)
+                yield window, key, window_of(self.steps, window)
+
+
+class Unaligned:
+    """The kept rows of unaligned windows, which are withdrawn by the drawer.
+
+    Args:
+        cells: of the table partition.
+    """
+
+    def __init__(self, cells: UnalignedCells) -> None:
+        """Keep the windows by number."""
+        self.steps, self._cells = cells.panes, cells
+
+    def whole(self, number: int) -> int:
+        """Return the number up to which rows may be withdrawn: a drawer is looked through once."""
+        return self.steps.drawn_by(number)
+
+    def rows(self, store: Store, after: tuple[int, str], to: tuple[int, str]) -> Iterator[Kept]:
+        """Yield the same."""
+        for number, key, start, end in self._cells.stored(store, after[0], to[0]):
+            if after < (number, mark(key)) <= to:
+                yield number, key, {"start": start, "end": end}

@@ -11,7 +11,8 @@ from tables.store import StoreError
 
 if TYPE_CHECKING:
     from streams.plan import TablePlan
-    from tables.query import Reader, Row
+    from tables.query import Row
+    from tables.reading import AnyReader
 
 MAX_SERIES = 1000
 """Most series of one exposed column and worker; `streams_exposed_truncated_partitions` says when it bit."""
@@ -27,7 +28,7 @@ class Exposed:
     """
 
     plan: TablePlan
-    readers: Sequence[Reader]
+    readers: Sequence[AnyReader]
 
     @property
     def labels(self) -> list[str]:
@@ -64,12 +65,6 @@ class Exposed:
         return columns
 
 
-def _rows(reader: Reader, limit: int) -> list[Row]:
-    """Return the first rows of the latest closed window that has any; of a table without window, its totals."""
-    if reader.table.window is None:
-        return reader.latest(limit=limit).rows
-    progress = reader.progress()
-    if progress is None:
-        return []
-    latest = max((number for number in reader.windows() if number < progress.judged[0]), default=None)
-    return [] if latest is None else reader.window(latest, limit=limit).rows
+def _rows(reader: AnyReader, limit: int) -> list[Row]:
+    """Return the first rows of the latest closed window; of a table without window, its totals."""
+    return reader.latest(limit=limit).rows if reader.table.window is None else reader.closed(limit)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from streams.expr import ExpressionError, compile  # noqa: A004 - the language's own word
 from streams.rekey.local import is_local
 from streams.spec import Stream
-from tables.shapes import Kept, Shape, kept
+from tables.shapes import Kept, Shape, kept, kept_columns
 from tables.spec import Table
+from tables.unaligned.cells import SPAN, SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
@@ -42,7 +43,10 @@ def shape(sources: Sequence[Stream | Shape], table: Table) -> Shape:
         **({"tables": read} if read else {}),
         **({"unique": list(table.unique)} if table.unique else {}),
     }
-    return Shape(base, {name: _column(each, derived) for name, each in table.aggregates.items()})
+    columns = {name: _column(each, derived) for name, each in table.aggregates.items()}
+    if table.window is not None and table.window.unaligned:
+        columns = {SPAN: kept_columns(SPAN, {}, SPAN_COLUMNS), **columns}
+    return Shape(base, columns)
 
 
 def _column(aggregate: Aggregate, derived: Sequence[Mapping[str, str]]) -> Kept:

@@ -53,28 +53,28 @@ class Updates:
         if not self._wanted:
             return []
         if not self._every:
-            return self._engine.closer.updated(cells.touched_windows(), progress.n)
+            return self._engine.closer.updates(progress.n)
         before, self._step = self._step, self._now()
         if not self._due(before):
             self._waiting += cells.pending
             return []
         progress.shown = (progress.shown[1], progress.n)
         self._waiting = 0
-        return self._engine.closer.updated(cells.changed_windows(progress.shown[0]), progress.n)
+        return self._engine.closer.updates(progress.n, progress.shown[0])
 
     def owed(self) -> list[Event]:
         """Return what the last write of a restored state owes."""
-        cells, progress = self._engine.cells, self._engine.progress
+        progress = self._engine.progress
         if not self._wanted or (self._every and progress.shown[1] != progress.n):
             return []
         since = progress.shown[0] if self._every else progress.n - 1
-        return self._engine.closer.updated(cells.changed_windows(since), progress.n)
+        return self._engine.closer.updates(progress.n, since)
 
     def _due(self, before: int | None) -> bool:
         progress, waiting = self._engine.progress, self._waiting + self._engine.cells.pending
         passed = before is not None and before != self._step
-        closed = self._engine.cells.occupied(progress.before[0], progress.judged[0])
-        return passed or bool(closed) or waiting > MOST_WAITING
+        closed = self._engine.closer.closes(progress.before[0], progress.judged[0])
+        return passed or closed or waiting > MOST_WAITING
 
     def _now(self) -> int | None:
         """Return how many multiples of the time the watermark has passed; None before anything was seen."""

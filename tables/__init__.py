@@ -33,6 +33,7 @@ from tables.spec import Table
 from tables.windows import Window
 from tables.windows.calendar import calendar
 from tables.windows.hopping import hopping
+from tables.windows.session import session
 from tables.windows.tumbling import tumbling
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "quantiles",
     "rate",
     "ratio",
+    "session",
     "stddev",
     "sum",
     "top_k",

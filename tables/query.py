@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tables.spec import Table
+    from tables.state import Columns
     from tables.store import Group, Store
 
 MOST_ROWS = 10_000
 """Rows of one answer."""
+MOST_WINDOWS = 500
+"""Most windows of one page of keys."""
 BUDGET = 100_000
 """Cells that one search for keys may look at; finding a group costs as much as `SEEK` of them."""
 SEEK = 30
@@ -63,22 +66,25 @@ class Page:
     complete: bool = True
 
 
-class Reader:
-    """Reads the rows of one table partition.
+class TooManyWindows(ValueError):  # noqa: N818 - the name says what is the matter
+    """A time was asked for that holds more windows than one page can."""
+
+
+class BaseReader:
+    """What reading has in common, whatever the windows.
 
     Args:
         table: the declared table.
         store: its partition's store.
+        columns: state columns by aggregate and column name.
         shapes: of the state as its engine writes it; None takes what the store says.
     """
 
-    def __init__(self, table: Table, store: Store, shapes: Shapes | None = None) -> None:
+    def __init__(self, table: Table, store: Store, columns: Columns, shapes: Shapes | None) -> None:
         """Look at a store; no cell is read yet."""
         self.table = table
         self._store = store
-        self._panes = panes(table.window)
         self._shapes = shapes or self._stored_shapes()
-        columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
         self._empty = State(columns, self._shapes.number, self._shapes.former)
 
     def _stored_shapes(self) -> Shapes:
@@ -89,6 +95,26 @@ class Reader:
         """Return the progress of the last write, None if there was none."""
         (value,) = self._store.get_many([PROGRESS])
         return None if value is None else Progress.decode(value)
+
+    def _judged(self) -> int:
+        progress = self.progress()
+        return NEVER if progress is None else progress.judged[0]
+
+
+class Reader(BaseReader):
+    """Reads the rows of one table partition whose windows all keys share.
+
+    Args:
+        table: the declared table.
+        store: its partition's store.
+        shapes: of the state as its engine writes it; None takes what the store says.
+    """
+
+    def __init__(self, table: Table, store: Store, shapes: Shapes | None = None) -> None:
+        """Look at a store; no cell is read yet."""
+        columns = {name: aggregate.columns() for name, aggregate in table.aggregates.items()}
+        super().__init__(table, store, columns, shapes)
+        self._panes = panes(table.window)
 
     def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
         """Return the numbers of the windows that have cells and start in `[from_, to)` (ms; None is open), rising."""
@@ -115,8 +141,40 @@ class Reader:
         keys: set[bytes] = set()
         for group in groups:
             keys.update(self._keys(group, prefix, after, limit + 1))
-        page, last = _cut(keys, limit)
+        page, last = first_keys(keys, limit)
         return Page(self._rows([(key, k) for key in page]), last)
+
+    def between(
+        self,
+        from_: int | None,
+        to: int | None,
+        after: bytes | None = None,
+        limit: int = MOST_ROWS,
+        prefix: bytes = b"",
+    ) -> list[Page]:
+        """Return a page of each of the windows that start in `[from_, to)` (ms; None is open).
+
+        Args:
+            from_: ms; None is as far back as is kept.
+            to: ms; None is as new as there is.
+            after: only keys after this one.
+            limit: most keys.
+            prefix: only keys that begin with it.
+
+        Raises:
+            TooManyWindows: there are more of them than a page can hold.
+        """
+        windows = self.windows(from_, to)
+        if len(windows) > MOST_WINDOWS:
+            raise TooManyWindows(f"from and to hold {len(windows)} windows, a page at most {MOST_WINDOWS}")
+        limit = min(limit, MOST_ROWS // max(1, len(windows)))
+        return [self.window(k, after, limit, prefix) for k in windows]
+
+    def closed(self, limit: int = 100) -> list[Row]:
+        """Return the first rows of the latest closed window that has any."""
+        judged = self._judged()
+        latest = max((number for number in self.windows() if number < judged), default=None)
+        return [] if latest is None else self.window(latest, limit=limit).rows
 
     def latest(
         self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100, budget: int = BUDGET
@@ -131,7 +189,7 @@ class Reader:
                 have only older rows are missing, and the page says that it is not complete.
         """
         newest, complete = self._newest(prefix, after, limit, budget)
-        page, last = _cut(newest, limit)
+        page, last = first_keys(newest, limit)
         return Page(self._rows([(key, newest[key]) for key in page]), last, complete)
 
     def count_keys(self, budget: int = BUDGET) -> tuple[int, bool]:
@@ -211,12 +269,8 @@ class Reader:
     def _bounds(self, k: int) -> tuple[int | None, int | None]:
         return (self._panes.start(k), self._panes.end(k)) if self.table.window else (None, None)
 
-    def _judged(self) -> int:
-        progress = self.progress()
-        return NEVER if progress is None else progress.judged[0]
 
-
-def _cut(keys: Iterable[bytes], limit: int) -> tuple[list[bytes], bytes | None]:
+def first_keys(keys: Iterable[bytes], limit: int) -> tuple[list[bytes], bytes | None]:
     """Return the first `limit` keys in order, and the last of them if there are more."""
     first = nsmallest(limit + 1, keys)
     return first[:limit], first[limit - 1] if len(first) > limit > 0 else None

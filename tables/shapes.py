@@ -11,12 +11,14 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.records import NEVER, SHAPE
@@ -24,6 +26,7 @@ from tables.state import Former, Layout
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
+    from tables.columns import Column
     from tables.store import Store
 
 BASE_DIGITS = 8
@@ -110,7 +113,12 @@ def kept(aggregate: Aggregate, derive: Mapping[str, str]) -> Kept:
         aggregate: of the column.
         derive: the derived fields that it uses.
     """
-    return Kept(aggregate.describe(), dict(derive), {key: _said(kind) for key, kind in aggregate.columns().items()})
+    return kept_columns(aggregate.describe(), derive, aggregate.columns())
+
+
+def kept_columns(call: str, derive: Mapping[str, str], columns: Mapping[str, Fixed | Ragged | Objects]) -> Kept:
+    """Return state columns as they are kept, under what makes them."""
+    return Kept(call, dict(derive), {key: _said(kind) for key, kind in columns.items()})
 
 
 def _said(kind: Fixed | Ragged | Objects) -> list[Any]:
@@ -146,6 +154,14 @@ class Shapes:
     def partial(self, pane: int) -> list[str]:
         """Return the columns that did not see a pane from its beginning."""
         return [name for name, since in self._begun if since > pane]
+
+    def cleared(self, found: Mapping[str, Column], panes: NDArray[np.int64]) -> dict[str, Column]:
+        """Return columns by name; null in the rows of which a column did not see all, whose first panes are given."""
+        clear = dict(found)
+        for name, since in self._begun:
+            part, null = since > panes, found[name].null
+            clear[name] = replace(found[name], null=part if null is None else null | part)
+        return clear
 
     @cached_property
     def _begun(self) -> tuple[tuple[str, int], ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.expr import Expression, compile, syntax  # noqa: A004 - the language's own word
-from tables.windows import panes
+from tables.windows import steps
 
 if TYPE_CHECKING:
     from streams.codecs.base import FieldType
@@ -78,17 +78,26 @@ class Recorder:
         self._rules = {
             table.name: [(rule, comparisons(rule)) for rule in table.rules] for table in plan.tables.values()
         }  # fmt: skip
-        self._panes = {table.name: panes(table.table.window) for table in plan.tables.values()}
+        self._steps_of = {table.name: steps(table.table.window) for table in plan.tables.values()}
         self._steps: dict[tuple[str, int], list[_Step]] = defaultdict(list)
 
     def closed(self, table: str, partition: int, rows: Rows) -> None:
         """Take the rows of a window that closes."""
-        end = self._panes[table].end(rows.window)
         for rule, found in self._rules[table]:
             if found and len(rows):
                 columns = rows.columns(rule.expr.uses)
                 sides = [(_floats(each.left, columns, rows), _floats(each.right, columns, rows)) for each in found]
-                self._steps[rule.id, partition].append(_Step(end, rows.keys, sides))
+                self._steps[rule.id, partition] += self._steps_in(table, rows, sides)
+
+    def _steps_in(self, table: str, rows: Rows, sides: list[tuple[Floats, Floats]]) -> list[_Step]:
+        """Return the steps of rows: one of all their keys, or one each where each has a window of its own."""
+        if rows.spans is None:
+            return [_Step(self._steps_of[table].end(rows.window), rows.keys, sides)]
+        each = zip(rows.spans, rows.keys, range(len(rows)), strict=True)
+        return [
+            _Step(span.end, [key], [(left[at : at + 1], right[at : at + 1]) for left, right in sides])
+            for span, key, at in each
+        ]
 
     def curves(self, rule: str, partition: int, key: bytes) -> Iterator[Curve]:
         """Yield a curve for each comparison of a rule, for one key."""

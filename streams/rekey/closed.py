@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.codecs.extract import column
 from streams.effects import Batch, Event, Records, Rekeyed
 from streams.reading import WINDOW_END, WINDOW_START
+from streams.rules.events import window_of
 from tables.columns import Column, Kind
 from tables.records import NEVER
+from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from streams.codecs.base import FieldType
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from streams.rekey.sender import Sender
     from streams.rules.rows import Rows
     from tables.records import Progress
-    from tables.windows import Panes
+    from tables.windows import Steps
+
+    Ints = NDArray[np.int64]
 
 SHIFT = 24
 """Bits of an offset that count the rows of one write; more rows than that are never closed in one."""
@@ -52,13 +57,13 @@ class ClosedRows:
 
     Args:
         senders: one for each table that reads it; their origin is this partition.
-        panes: of the table.
+        steps: the windows of the table by number.
         emitter: writes a row as it would be emitted, for late topics and dead letters.
     """
 
-    def __init__(self, senders: Sequence[Sender], panes: Panes, emitter: Emitter) -> None:
+    def __init__(self, senders: Sequence[Sender], steps: Steps, emitter: Emitter) -> None:
         """Begin with nothing sent."""
-        self._senders, self._panes, self._emitter = senders, panes, emitter
+        self._senders, self._steps, self._emitter = senders, steps, emitter
         self.said_idle = False
 
     def __bool__(self) -> bool:
@@ -93,31 +98,41 @@ class ClosedRows:
     def _batches(self, progress: Progress, closed: Sequence[Rows]) -> Iterator[Batch]:
         before, n = progress.blocks
         lo, at, end = first_offset(before + 1), first_offset(n), first_offset(n + 1)
-        watermark = NEVER if progress.judged[0] == NEVER else self._panes.end(progress.judged[0]) - 1
+        watermark = NEVER if progress.judged[0] == NEVER else self._steps.end(progress.judged[0]) - 1
         for index, rows in enumerate(closed):
             last = index == len(closed) - 1
-            time = self._panes.end(rows.window) - 1
             hi = end if last else at + len(rows)
-            yield self._batch(rows, (lo, hi), at, watermark if last else time)
+            yield self._batch(rows, (lo, hi), at, watermark if last else None)
             lo = at = hi
         if not closed:
             yield _empty(self._origin, (lo, end), watermark)
+
+    def _bounds(self, rows: Rows) -> tuple[Ints, Ints]:
+        """Return start and end of each row's window."""
+        if rows.spans is not None:
+            return (
+                np.array([span.start for span in rows.spans], np.int64),
+                np.array([span.end for span in rows.spans], np.int64),
+            )
+        window = window_of(self._steps, rows.window) or {"start": NEVER, "end": FOREVER}
+        return np.full(len(rows), window["start"]), np.full(len(rows), window["end"])
 
     @property
     def _origin(self) -> str:
         return self._senders[0].origin
 
-    def _batch(self, rows: Rows, span: tuple[int, int], at: int, watermark: int) -> Batch:
-        n, start, end = len(rows), self._panes.start(rows.window), self._panes.end(rows.window)
-        offset, time = np.arange(at, at + n), np.full(n, end - 1)
+    def _batch(self, rows: Rows, span: tuple[int, int], at: int, watermark: int | None) -> Batch:
+        """Return rows as a batch; its watermark is that of its last row where none is given."""
+        n, (start, end) = len(rows), self._bounds(rows)
+        offset, time = np.arange(at, at + n), end - 1
         uses = {name: type_ for sender in self._senders for name, type_ in sender.plan.types.items()}
-        bounds = {WINDOW_START: Column("int", np.full(n, start)), WINDOW_END: Column("int", np.full(n, end))}
+        bounds = {WINDOW_START: Column("int", start), WINDOW_END: Column("int", end)}
         values: Any = _Rendered(rows, self._emitter)
         source = Records(*span, offset, time, values, list(rows.keys))
         known = {**rows.columns(uses), **bounds}
         columns = {name: fitted(known[name], type_) for name, type_ in uses.items()}
         none = np.empty(0, np.int64)
-        rekeyed = Rekeyed(watermark, time, [], none)
+        rekeyed = Rekeyed(int(time[-1]) if watermark is None else watermark, time, [], none)
         return Batch(self._origin, *span, np.arange(n), columns, time, offset, source=source, rekeyed=rekeyed)
 
 

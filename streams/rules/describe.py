@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.effects import Event
     from streams.planned import RulePlan, TablePlan
     from streams.rules.life import Live
-    from tables.windows import Panes
+    from tables.windows import Steps
 
 
 class Descriptions:
@@ -24,7 +24,7 @@ class Descriptions:
         panes: of the table.
     """
 
-    def __init__(self, plan: RulePlan, table: TablePlan, panes: Panes) -> None:
+    def __init__(self, plan: RulePlan, table: TablePlan, panes: Steps) -> None:
         """Find out whether labels can change while an alert lives."""
         self._plan, self._table, self._panes = plan, table, panes
         self._steady = all(map(_steady, plan.labels.values()))
@@ -60,9 +60,15 @@ class Descriptions:
             topic=self._plan.topic,
             table=self._table.name,
             key=",".join(map(str, self._fields(key).values())),
-            window=window_of(self._panes, live.window),
+            window=self._window(live),
             ends_at=ends_at,
         )
+
+    def _window(self, live: Live) -> dict[str, int] | None:
+        """Return the window of the row that held last."""
+        if live.start is not None and live.end is not None:
+            return {"start": live.start, "end": live.end}
+        return window_of(self._panes, live.window)
 
     def _fields(self, key: bytes) -> dict[str, Any]:
         return dict(zip(self._table.key, key_values(key, len(self._table.key)), strict=True))

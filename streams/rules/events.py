@@ -10,10 +10,11 @@ from urllib.parse import quote
 import msgspec
 
 from streams.effects import Event
+from tables.windows import Panes
 
 if TYPE_CHECKING:
     from streams.rules.life import Live
-    from tables.windows import Panes
+    from tables.windows import Steps
 
 _OFFSET = 14695981039346656037
 _PRIME = 1099511628211
@@ -41,11 +42,11 @@ def rfc3339(ms: int) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-def window_of(panes: Panes, window: int) -> dict[str, int] | None:
-    """Return start and end of a window in ms; None for a table without window."""
-    if not panes.windowed:
+def window_of(steps: Steps, window: int) -> dict[str, int] | None:
+    """Return start and end of a window in ms; None for a table without window, or where the number does not say it."""
+    if not steps.windowed or not isinstance(steps, Panes):
         return None
-    return {"start": panes.start(window), "end": panes.end(window)}
+    return {"start": steps.start(window), "end": steps.end(window)}
 
 
 def alert_event(  # noqa: PLR0913 - an event says this much

@@ -8,7 +8,7 @@ from heapq import merge
 from typing import TYPE_CHECKING, Any, Literal
 
 from streams.rules.life import Live
-from streams.rules.rule import Change, Rule
+from streams.rules.rule import Change, PaneRule, Rule
 from tables.records import alert_key, split_alert_key
 
 if TYPE_CHECKING:
@@ -48,17 +48,17 @@ class AlertView:
 
 
 class Judge:
-    """The rules of one table partition.
+    """The rules of one table partition. When they are judged is the matter of its kinds.
 
     Args:
-        plan: of the table.
-        panes: of the table.
+        rules: of the table, in the order of their declaration.
     """
 
-    def __init__(self, plan: TablePlan, panes: Panes) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         """Begin without alerts."""
-        self.rules = [Rule(rule, plan, panes) for rule in plan.rules]
-        self.eager = [rule for rule in self.rules if rule.plan.judge == "update"]
+        self.rules = rules
+        self.eager = any(rule.plan.judge == "update" for rule in rules)
+        """Whether any rule is judged on update."""
         self.orphans: list[bytes] = []
         """Record keys of alerts whose rules are no longer declared."""
 
@@ -71,31 +71,45 @@ class Judge:
             if rule is None:
                 self.orphans.append(record_key)
             elif name:
-                rule.live[key] = Live.decode(value)
+                rule.restore(key, Live.decode(value))
             else:
                 rule.over = int(value)
-
-    def close(self, rows: Rows, after: bytes | None) -> list[Change]:
-        """Judge a window that closes with every rule; changes in the order of keys, then of rules."""
-        return _together(rule.close(rows, after) for rule in self.rules)
-
-    def update(self, windows: Sequence[Rows], watermark: int) -> list[Change]:
-        """Judge open rows, in the order of their windows, with the rules that are judged on update."""
-        return _together(rule.update(windows, watermark) for rule in self.eager)
-
-    def next_window(self, window: int) -> int | None:
-        """Return the first window from `window` on whose judgement changes an alert even if it has no row."""
-        found = [rule.next_window(window) for rule in self.rules if rule.live]
-        return min((each for each in found if each is not None), default=None)
-
-    def deadline(self) -> int | None:
-        """Return the least watermark at which time alone changes an alert of a table without window."""
-        found = [rule.deadline() for rule in self.rules if rule.live]
-        return min((each for each in found if each is not None), default=None)
 
     def views(self) -> list[AlertView]:
         """Return all live alerts, by rule and key."""
         return [_view(rule, key, live) for rule in self.rules for key, live in sorted(rule.live.items())]
+
+
+class PaneJudge(Judge):
+    """The rules of a table whose windows all keys share.
+
+    Args:
+        plan: of the table.
+        panes: of the table.
+    """
+
+    def __init__(self, plan: TablePlan, panes: Panes) -> None:
+        """Begin without alerts."""
+        self._rules = [PaneRule(rule, plan, panes) for rule in plan.rules]
+        super().__init__(self._rules)
+
+    def close(self, rows: Rows, after: bytes | None) -> list[Change]:
+        """Judge a window that closes with every rule; changes in the order of keys, then of rules."""
+        return _together(rule.close(rows, after) for rule in self._rules)
+
+    def update(self, windows: Sequence[Rows], watermark: int) -> list[Change]:
+        """Judge open rows, in the order of their windows, with the rules that are judged on update."""
+        return _together(rule.update(windows, watermark) for rule in self._rules if rule.plan.judge == "update")
+
+    def next_window(self, window: int) -> int | None:
+        """Return the first window from `window` on whose judgement changes an alert even if it has no row."""
+        found = [rule.next_window(window) for rule in self._rules if rule.live]
+        return min((each for each in found if each is not None), default=None)
+
+    def deadline(self) -> int | None:
+        """Return the least watermark at which time alone changes an alert of a table without window."""
+        found = [rule.deadline() for rule in self._rules if rule.live]
+        return min((each for each in found if each is not None), default=None)
 
 
 def limit_key(rule: str) -> bytes:

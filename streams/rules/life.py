@@ -26,6 +26,8 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True):
         window: number of that row's window.
         fired_at: since when it fires; None while it is pending.
         missed_at: when it did not hold for the first time while it fires; None if it holds.
+        start: first ms of that row's window, where the number does not say it.
+        end: the ms after that window, likewise.
     """
 
     active_at: int
@@ -35,6 +37,8 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True):
     window: int = 0
     fired_at: int | None = None
     missed_at: int | None = None
+    start: int | None = None
+    end: int | None = None
 
     @property
     def state(self) -> Literal["pending", "firing"]:

@@ -1,4 +1,4 @@
-"""The rows of one window, in the order of their keys: what rules judge and what is emitted."""
+"""The rows of one window, in the order of their keys, or of unaligned ones: what rules judge and what is emitted."""
 
 from __future__ import annotations
 
@@ -19,20 +19,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Span:
+    """An unaligned window of one key: its number, and `[start, end)` in ms."""
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Rows:
     """The rows of one window.
 
     Args:
-        window: its number.
+        window: its number; nothing where each row has its own.
         keys: n key bytes, rising.
         results: the aggregates by name, n rows each.
         fields: names of the key fields, in order.
+        spans: for unaligned windows that of each row, n of them; the rows are by number and then by key.
     """
 
     window: int
     keys: Sequence[bytes]
     results: Mapping[str, Column]
     fields: Sequence[str] = field(default=())
+    spans: Sequence[Span] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -53,7 +64,8 @@ class Rows:
     def take(self, rows: NDArray[np.intp]) -> Rows:
         """Return some of the rows."""
         results = {name: column.take(rows) for name, column in self.results.items()}
-        return Rows(self.window, [self.keys[row] for row in rows.tolist()], results, self.fields)
+        spans = None if self.spans is None else [self.spans[row] for row in rows.tolist()]
+        return Rows(self.window, [self.keys[row] for row in rows.tolist()], results, self.fields, spans)
 
     def values(self) -> Iterator[dict[str, Any]]:
         """Yield the aggregates of each row by name, as plain Python values."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.effects import Event
     from streams.planned import RulePlan, TablePlan
     from streams.rules.rows import Rows
-    from tables.windows import Panes
+    from tables.windows import Panes, Steps
 
 Outcome = dict[bytes, Live | None]
 """What judged keys come to: their alert, None for none."""
@@ -54,17 +54,120 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
+class Hit:
     """A row that holds: its values, `$value`, its window, and the time from which an alert of it counts."""
 
     values: dict[str, Any]
     value: Any
     window: int
     begins: int
+    start: int | None = None
+    end: int | None = None
 
 
 class Rule:
-    """The live alerts of one rule in one partition.
+    """The live alerts of one rule in one partition. When it is judged is the matter of its kinds.
+
+    Args:
+        plan: of the rule.
+        table: plan of its table.
+        steps: the windows of the table by number.
+    """
+
+    def __init__(self, plan: RulePlan, table: TablePlan, steps: Steps) -> None:
+        """Begin without alerts."""
+        self.plan = plan
+        self.live: dict[bytes, Live] = {}
+        self.over: int | None = None
+        """The window in which there were more alerts than `limit`, last."""
+        self.limited = 0
+        """How often there were, since the engine asked last."""
+        self.condition = Expr(plan.expr, plan.value)
+        self.describe = Descriptions(plan, table, steps)
+        self._steps = steps
+        self._hold, self._keep = plan.alert.for_, plan.alert.keep_firing_for
+        self._eager = plan.judge == "update"
+
+    def apply(self, change: Change) -> None:
+        """Let a change happen."""
+        if change.after is None:
+            self.live.pop(change.key, None)
+        else:
+            self.live[change.key] = change.after
+
+    def restore(self, key: bytes, live: Live) -> None:
+        """Take an alert out of the changelog."""
+        self.live[key] = live
+
+    # one key
+
+    def _holding(self, rows: Rows) -> Iterator[tuple[int, dict[str, Any], Any]]:
+        """Yield (position, values, `$value`) of the rows that hold."""
+        if not len(rows):
+            return
+        uses = self.condition.uses
+        at = np.flatnonzero(self.condition.holds(rows.columns(uses), len(rows)))
+        held = rows.take(at)
+        shown = self.condition.values(held.columns(uses), len(held))
+        yield from zip(at.tolist(), held.values(), shown, strict=True)
+
+    def _hit(self, key: bytes, live: Live | None, hit: Hit, now: int) -> Live:
+        labels = self.describe.labels(key, hit.values, hit.value, live)
+        if live is None or live.labels != labels:
+            live = Live(hit.begins, labels, hit.values, hit.value, hit.window, start=hit.start, end=hit.end)
+        else:
+            now_held = {name: getattr(hit, name) for name in ("values", "value", "window", "start", "end")}
+            live = msgspec.structs.replace(live, missed_at=None, **now_held)
+        # A window fires as from its closing step; an open one as from its start, once it was active long enough.
+        fires_at = max(hit.begins, live.active_at + self._hold) if self._eager else now
+        return matured(live, now, self._hold, fires_at)
+
+    # all keys
+
+    def _limited(self, outcome: Outcome, window: int | None, after: bytes | None) -> Outcome:
+        """Return the outcome, or that no alert is left if there are more than `limit`: all are dropped then."""
+        limit = self.plan.alert.limit
+        if not limit:
+            return outcome
+        untouched = sum(key not in outcome for key in self.live)
+        count = untouched + sum(live is not None for live in outcome.values())
+        begun = after is not None and self.over == window
+        if count <= limit and not begun:
+            return outcome
+        self.limited += not begun
+        self.over = window
+        return {key: None for key in self.live if after is None or key > after}
+
+    def _changes(self, outcome: Outcome, now: int) -> list[Change]:
+        changes = [self._change(key, self.live.get(key), after, now) for key, after in sorted(outcome.items())]
+        return [change for change in changes if change is not None]
+
+    def _change(self, key: bytes, before: Live | None, after: Live | None, now: int) -> Change | None:
+        if after == before:
+            return None
+        renamed = before is not None and after is not None and before.labels != after.labels
+        events, resolved_at = [], None
+        if before is not None and before.fired_at is not None and (after is None or renamed):
+            resolved_at = now if renamed else self._ends_at(before, now)
+            events.append(("resolved", self.describe.event(key, before, resolved_at)))
+        if after is not None and after.fired_at is not None and (before is None or before.fired_at is None or renamed):
+            events.append(("firing", self.describe.event(key, after)))
+        saved = renamed or self._saves(before, after)
+        return Change(key, self, before, after, resolved_at, tuple(events), saved, now)
+
+    def _saves(self, before: Live | None, after: Live | None) -> bool:
+        """Return whether the changelog gets to know a change: not what is new in the row of a pending alert."""
+        return after is None or after.fired_at is not None or before is None
+
+    def _ends_at(self, live: Live, now: int) -> int:
+        """Return when an alert ended: at the step; without window, to the ms, where time alone ended it."""
+        if self._steps.windowed or live.missed_at is None:
+            return now
+        return min(now, live.missed_at + self._keep)
+
+
+class PaneRule(Rule):
+    """A rule over windows that all keys share: each of their ends is a step, at which all keys are judged.
 
     Args:
         plan: of the rule.
@@ -74,17 +177,8 @@ class Rule:
 
     def __init__(self, plan: RulePlan, table: TablePlan, panes: Panes) -> None:
         """Begin without alerts."""
-        self.plan = plan
-        self.live: dict[bytes, Live] = {}
-        self.over: int | None = None
-        """The window in which there were more alerts than `limit`, last."""
-        self.limited = 0
-        """How often there were, since the engine asked last."""
-        self.condition = Expr(plan.expr, plan.value)
-        self.describe = Descriptions(plan, table, panes)
+        super().__init__(plan, table, panes)
         self._panes = panes
-        self._hold, self._keep = plan.alert.for_, plan.alert.keep_firing_for
-        self._eager = plan.judge == "update"
 
     def close(self, rows: Rows, after: bytes | None) -> list[Change]:
         """Judge a window that closes.
@@ -127,13 +221,6 @@ class Rule:
             outcome.update(self._elapsed(watermark, outcome))
         return self._changes(self._limited(outcome, None, None), watermark)
 
-    def apply(self, change: Change) -> None:
-        """Let a change happen."""
-        if change.after is None:
-            self.live.pop(change.key, None)
-        else:
-            self.live[change.key] = change.after
-
     def next_window(self, window: int) -> int | None:
         """Return the first window from `window` on whose judgement changes an alert even if it has no row."""
         found = [self._changes_at(live, window) for live in self.live.values()]
@@ -147,24 +234,9 @@ class Rule:
 
     # one key
 
-    def _hits(self, rows: Rows, begins: int) -> Iterator[tuple[bytes, _Hit]]:
-        if not len(rows):
-            return
-        uses = self.condition.uses
-        held = rows.take(np.flatnonzero(self.condition.holds(rows.columns(uses), len(rows))))
-        shown = self.condition.values(held.columns(uses), len(held))
-        for key, values, value in zip(held.keys, held.values(), shown, strict=True):
-            yield key, _Hit(values, value, rows.window, begins)
-
-    def _hit(self, key: bytes, live: Live | None, hit: _Hit, now: int) -> Live:
-        labels = self.describe.labels(key, hit.values, hit.value, live)
-        if live is None or live.labels != labels:
-            live = Live(hit.begins, labels, hit.values, hit.value, hit.window)
-        else:
-            live = msgspec.structs.replace(live, values=hit.values, value=hit.value, window=hit.window, missed_at=None)
-        # A window fires as from its closing step; an open one as from its start, once it was active long enough.
-        fires_at = max(hit.begins, live.active_at + self._hold) if self._eager else now
-        return matured(live, now, self._hold, fires_at)
+    def _hits(self, rows: Rows, begins: int) -> Iterator[tuple[bytes, Hit]]:
+        for at, values, value in self._holding(rows):
+            yield rows.keys[at], Hit(values, value, rows.window, begins)
 
     def _ahead(self, live: Live | None, window: int) -> bool:
         """Return whether the alert stands for a later, still open window: then this one says nothing about it."""
@@ -184,42 +256,3 @@ class Rule:
         if at is None or not self._panes.windowed:
             return window
         return max(window, self._panes.ending_from(at))
-
-    # all keys
-
-    def _limited(self, outcome: Outcome, window: int | None, after: bytes | None) -> Outcome:
-        """Return the outcome, or that no alert is left if there are more than `limit`: all are dropped then."""
-        limit = self.plan.alert.limit
-        if not limit:
-            return outcome
-        untouched = sum(key not in outcome for key in self.live)
-        count = untouched + sum(live is not None for live in outcome.values())
-        begun = after is not None and self.over == window
-        if count <= limit and not begun:
-            return outcome
-        self.limited += not begun
-        self.over = window
-        return {key: None for key in self.live if after is None or key > after}
-
-    def _changes(self, outcome: Outcome, now: int) -> list[Change]:
-        changes = [self._change(key, self.live.get(key), after, now) for key, after in sorted(outcome.items())]
-        return [change for change in changes if change is not None]
-
-    def _change(self, key: bytes, before: Live | None, after: Live | None, now: int) -> Change | None:
-        if after == before:
-            return None
-        renamed = before is not None and after is not None and before.labels != after.labels
-        events, resolved_at = [], None
-        if before is not None and before.fired_at is not None and (after is None or renamed):
-            resolved_at = now if renamed else self._ends_at(before, now)
-            events.append(("resolved", self.describe.event(key, before, resolved_at)))
-        if after is not None and after.fired_at is not None and (before is None or before.fired_at is None or renamed):
-            events.append(("firing", self.describe.event(key, after)))
-        saved = after is None or after.fired_at is not None or before is None or renamed
-        return Change(key, self, before, after, resolved_at, tuple(events), saved, now)
-
-    def _ends_at(self, live: Live, now: int) -> int:
-        """Return when an alert ended: at the step; without window, to the ms, where time alone ended it."""
-        if self._panes.windowed or live.missed_at is None:
-            return now
-        return min(now, live.missed_at + self._keep)

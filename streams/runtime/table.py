@@ -15,7 +15,7 @@ from streams.table_engine import TableEngine
 from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.errors import StateLost, WriteFailed
 from streams.transport.produce import FencedWriter
-from tables.query import Reader
+from tables.reading import reader as reader_of
 from tables.records import CLAIM, PROGRESS, Progress, Record
 from tables.recovery import RestoreProgress, RestoreResult
 from tables.rocks import RocksStore, open_or_rebuild
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streams.plan import TablePlan
     from streams.rekey.sender import Sender
     from streams.runtime.runtime import Runtime
+    from tables.reading import AnyReader
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class TablePartition:
         self.runtime, self.plan, self.partition = runtime, plan, partition
         self.engine = TableEngine(plan, partition)
         self.store: RocksStore | None = None
-        self.reader: Reader | None = None
+        self.reader: AnyReader | None = None
         self.restored = 0
         self.restoring: RestoreProgress | None = None
         self._writer: FencedWriter | None = None
@@ -111,7 +112,7 @@ class TablePartition:
         if not engine.progress.n:
             engine.progress.floor = (self._next or 1) - 1
         _own(engine, writer)
-        self.engine, self.reader = engine, Reader(self.plan.table, store, engine.shapes)
+        self.engine, self.reader = engine, reader_of(self.plan.table, store, engine.shapes)
         self._intact = True
 
     async def _senders(self) -> list[Sender]:

@@ -19,7 +19,7 @@ from streams.testing.lane import Lane
 from streams.testing.murmur import partition_of
 from streams.testing.results import AlertState, Emitted, TableView, resolved
 from tables.durations import parse
-from tables.query import Reader
+from tables.reading import reader
 
 Value = bytes | Mapping[str, Any] | None
 _PARTS = frozenset({"value", "key", "timestamp", "partition"})
@@ -220,7 +220,7 @@ class Harness:
         if not tables:
             raise ValueError(f"there is no table {name!r}; there are {', '.join(sorted(self.plan.tables))}")
         declared = tables[0].engine.plan.table
-        return TableView(declared, [Reader(declared, table.store) for table in tables])
+        return TableView(declared, [reader(declared, table.store) for table in tables])
 
     def late(self, name: str) -> int:
         """Return how many rows were late for all their windows of a table."""

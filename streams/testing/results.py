@@ -14,6 +14,7 @@ from tables.query import Reader, Row
 if TYPE_CHECKING:
     from streams.effects import Event
     from streams.rules.rule import Change
+    from tables.reading import AnyReader
     from tables.spec import Table
 
 Key = str | int | float | tuple[Any, ...]
@@ -98,7 +99,7 @@ class TableView:
     """
 
     table: Table
-    readers: Sequence[Reader]
+    readers: Sequence[AnyReader]
 
     def rows(self, key: Key | None = None) -> list[TableRow]:
         """Return the rows by key bytes and window; `key` (as in `TableRow.key`) asks for one key only."""
@@ -112,8 +113,11 @@ class TableView:
         return values if len(values) > 1 else values[0]
 
 
-def _rows(reader: Reader, key: bytes | None) -> list[Row]:
+def _rows(reader: AnyReader, key: bytes | None) -> list[Row]:
     """Return the rows of one key or of all, by whichever way asks the store less often."""
+    if not isinstance(reader, Reader):
+        pages = reader.between(None, None, limit=_MOST, budget=_MOST) if key is None else []
+        return reader.get(key, limit=_MOST) if key is not None else [row for page in pages for row in page.rows]
     windows = reader.windows()
     keys = [row.key for row in reader.latest(limit=_MOST, budget=_MOST).rows] if key is None else [key]
     if len(keys) < len(windows):

@@ -21,11 +21,19 @@ class Reader(Protocol):
     def latest(self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100) -> Page:
         """Return the row of the latest window of each key with this prefix behind `after`, in the order of keys."""
 
-    def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
-        """Return the numbers of the windows that have cells and start in `[from_, to)` (ms)."""
+    def between(
+        self,
+        from_: int | None,
+        to: int | None,
+        after: bytes | None = None,
+        limit: int = 100,
+        prefix: bytes = b"",
+    ) -> list[Page]:
+        """Return the rows of windows that start in `[from_, to)` (ms) of keys with this prefix behind `after`, by key.
 
-    def window(self, k: int, after: bytes | None = None, limit: int = 100, prefix: bytes = b"") -> Page:
-        """Return the rows of window `k` of keys with this prefix behind `after`, in the order of keys."""
+        Raises:
+            TooManyWindows: there are more of them than a page can hold.
+        """
 
 
 class Provider(Protocol):

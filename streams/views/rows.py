@@ -14,6 +14,7 @@ import msgspec
 from streams.views.errors import QueryError
 from streams.views.params import cursor, key_of, prefix_candidates
 from tables.keys import key_bytes, key_values
+from tables.query import TooManyWindows
 from tables.store import StoreError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000
 """Rows of one answer; the page ends with the key that reaches it."""
-MOST_WINDOWS = 500
-"""Most windows of one page of keys."""
 Answer = dict[str, Any]
 Shown = dict[str, Any]
 """A row as JSON shows it."""
@@ -104,12 +103,10 @@ def _pages(reader: Reader, prefix: bytes, query: Query) -> list[Page]:
     """Return the latest rows of the first keys, or, if a time is asked for, a page of each of its windows."""
     if query.from_ is None and query.to is None:
         return [reader.latest(prefix, query.after, query.limit)]
-    windows = reader.windows(query.from_, query.to)
-    if len(windows) > MOST_WINDOWS:
-        message = f"from and to hold {len(windows)} windows, a page at most {MOST_WINDOWS}"
-        raise QueryError(400, f"{message}; bring them closer together, or ask for one key")
-    limit = min(query.limit, MOST_ROWS // max(1, len(windows)))
-    return [reader.window(k, query.after, limit, prefix) for k in windows]
+    try:
+        return reader.between(query.from_, query.to, query.after, query.limit, prefix)
+    except TooManyWindows as error:
+        raise QueryError(400, f"{error}; bring them closer together, or ask for one key") from error
 
 
 def merged_page(plan: TablePlan, answers: Sequence[Answer], query: Query) -> Answer:

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tables.windows.base import Window
-from tables.windows.panes import FOREVER, Panes, Whole
+from tables.windows.panes import FOREVER, Panes, Steps, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FOREVER", "Panes", "Window", "panes", "registry"]
+__all__ = ["FOREVER", "Panes", "Steps", "Window", "panes", "registry", "steps"]
 
 
 @cache
@@ -28,6 +28,18 @@ def registry() -> Mapping[str, type[Window]]:
     return MappingProxyType(dict(sorted(found.items())))
 
 
-def panes(window: Window | None) -> Panes:
-    """Return the panes and windows of a table; `window` None is one window that never ends."""
+def steps(window: Window | None) -> Steps:
+    """Return the windows of a table by number; `window` None is one window that never ends."""
     return Whole() if window is None else window.panes()
+
+
+def panes(window: Window | None) -> Panes:
+    """Return the same for windows that all keys share.
+
+    Raises:
+        TypeError: each key has windows of its own.
+    """
+    found = steps(window)
+    if not isinstance(found, Panes):
+        raise TypeError(f"{window} is not made of panes: each key has windows of its own")
+    return found

@@ -11,7 +11,7 @@ from tables.durations import render
 if TYPE_CHECKING:
     from typing import Self
 
-    from tables.windows.panes import Panes
+    from tables.windows.panes import Steps
 
 GRACE = 10_000
 
@@ -64,6 +64,8 @@ class Window(ABC):
     """The keys of its mapping, the one that names it first."""
     example: ClassVar[str]
     """A mapping as it may stand in a declaration, for messages."""
+    unaligned: ClassVar[bool] = False
+    """Whether each key has windows of its own, which follow its rows."""
 
     grace: int = field(default=GRACE, kw_only=True)
 
@@ -73,7 +75,7 @@ class Window(ABC):
         """Return a few declared instances for the laws to run over, with windows of seconds."""
 
     @abstractmethod
-    def panes(self) -> Panes:
+    def panes(self) -> Steps:
         """Return the arithmetic of these windows."""
 
     @property

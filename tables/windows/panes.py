@@ -21,8 +21,8 @@ FOREVER = 1 << 62
 """The end of the one window of a table without window."""
 
 
-class Panes(ABC):
-    """The panes and windows of one table.
+class Steps(ABC):
+    """The windows of one table by number, as closing and rules know them, and what a row counts in.
 
     Args:
         grace: how long after its end a window stays open, in ms.
@@ -48,20 +48,8 @@ class Panes(ABC):
         """Return the last window that holds each pane."""
 
     @abstractmethod
-    def panes_of(self, window: int) -> range:
-        """Return the panes of which a window is made."""
-
-    @abstractmethod
-    def start(self, window: T) -> T:
-        """Return the first ms of each window; `NEVER` where it has none."""
-
-    @abstractmethod
     def end(self, window: T) -> T:
         """Return the ms after each window; `FOREVER` where it has none."""
-
-    @abstractmethod
-    def starting_from(self, time: T) -> T:
-        """Return the first window that starts at each `time` (ms) or later."""
 
     @abstractmethod
     def ending_from(self, time: T) -> T:
@@ -88,6 +76,22 @@ class Panes(ABC):
         """Return a mask, True where all windows of a row's pane were closed: it counts in none."""
         late: NDArray[np.bool_] = first > self.last_of(pane)
         return late
+
+
+class Panes(Steps):
+    """The panes and windows of one table whose windows are the same for all keys."""
+
+    @abstractmethod
+    def panes_of(self, window: int) -> range:
+        """Return the panes of which a window is made."""
+
+    @abstractmethod
+    def start(self, window: T) -> T:
+        """Return the first ms of each window; `NEVER` where it has none."""
+
+    @abstractmethod
+    def starting_from(self, time: T) -> T:
+        """Return the first window that starts at each `time` (ms) or later."""
 
     def windows_at(self, from_: int, to: int) -> range:
         """Return the windows that start in `[from_, to)` (ms)."""

@@ -15,7 +15,8 @@ from streams.effects import Event, Limits, Records, Write
 from streams.engine import StreamEngine
 from streams.plan import Plan
 from streams.table_engine import TableEngine
-from tables.query import Reader
+from streams.testing.results import TableView
+from tables.reading import reader
 from tables.records import Record
 from tables.store import MemoryStore
 
@@ -123,9 +124,8 @@ class Partition:
         """Return all rows as a store shows them that was restored from the changelog alone."""
         store = MemoryStore()
         store.write(self.changelog, len(self.changelog))
-        reader = Reader(self.engine.plan.table, store)
-        pages = [reader.window(k, limit=1 << 40) for k in reader.windows()]
-        return {(row.start or 0, row.key.decode()): row.values for page in pages for row in page.rows}
+        view = TableView(self.engine.plan.table, [reader(self.engine.plan.table, store)])
+        return {(row.start or 0, str(row.key)): row.values for row in view.rows()}
 
     def rows(self) -> dict[tuple[int, str], dict[str, Any]]:
         """Return the emitted rows, without repeats, which must be equal byte for byte."""

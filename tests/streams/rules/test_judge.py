@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.load import loads
 from streams.plan import plan
-from streams.rules.judge import Judge, limit_key
+from streams.rules.judge import PaneJudge, limit_key
 from streams.rules.rows import Rows
 from tables.columns import Column
 from tables.records import ALERT, Record, alert_key
@@ -35,9 +35,9 @@ def rows(window: int, **counts: int) -> Rows:
     return Rows(window, keys, {"n": values}, ("host",))
 
 
-def judged(*steps: Rows) -> tuple[Judge, MemoryStore]:
+def judged(*steps: Rows) -> tuple[PaneJudge, MemoryStore]:
     """Return a judge that has closed these windows, and a store of what it would have written."""
-    judge, store = Judge(PLAN, PANES), MemoryStore()
+    judge, store = PaneJudge(PLAN, PANES), MemoryStore()
     for step in steps:
         for change in judge.close(step, None):
             change.rule.apply(change)
@@ -48,13 +48,13 @@ def judged(*steps: Rows) -> tuple[Judge, MemoryStore]:
 
 def test_changes_come_by_key_then_by_rule() -> None:
     """The changes of all rules are merged by key; of one key in the order of the rules."""
-    changes = Judge(PLAN, PANES).close(rows(0, b=3, a=9), None)
+    changes = PaneJudge(PLAN, PANES).close(rows(0, b=3, a=9), None)
     assert [(change.key, change.rule.plan.id) for change in changes] == [(b"a", "A"), (b"a", "A#2"), (b"b", "A")]
 
 
 def test_nothing_happens_before_it_is_applied() -> None:
     """Judging twice without applying gives the same changes, and keys up to `after` are left out."""
-    judge = Judge(PLAN, PANES)
+    judge = PaneJudge(PLAN, PANES)
     first, again = judge.close(rows(0, a=2, b=2), None), judge.close(rows(0, a=2, b=2), b"a")
     assert [change.key for change in first] == [b"a", b"b"]
     assert [change.key for change in again] == [b"b"]
@@ -65,7 +65,7 @@ def test_restored_as_written() -> None:
     """What the changelog holds gives the same alerts back; the rest of its life goes on from there."""
     judge, store = judged(rows(0, a=2, b=2), rows(1, a=4))
     store.write([Record(limit_key("A#2"), b"7"), Record(alert_key("Gone", b"a"), b"{}")])
-    restored = Judge(PLAN, PANES)
+    restored = PaneJudge(PLAN, PANES)
     restored.load(store, ALERT)
     assert restored.views() == judge.views()
     assert restored.rules[1].over == 7
@@ -86,4 +86,4 @@ def test_next_window_is_where_an_alert_changes_without_a_row() -> None:
     """With a live alert the very next window matters; without any none does."""
     judge, _ = judged(rows(0, a=2))
     assert judge.next_window(1) == 1
-    assert Judge(PLAN, PANES).next_window(1) is None
+    assert PaneJudge(PLAN, PANES).next_window(1) is None

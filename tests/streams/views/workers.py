@@ -16,7 +16,7 @@ from streams.plan import Plan, plan
 from streams.rules.judge import AlertView
 from streams.views import Access, application
 from tables.keys import key_bytes
-from tables.query import Page, Row
+from tables.query import MOST_WINDOWS, Page, Row, TooManyWindows
 
 TEXT = """
 app: ops
@@ -87,14 +87,16 @@ class FakeReader:
         page = [self.rows[key][-1] for key in keys[:limit]]
         return Page(page, page[-1].key if len(keys) > limit else None)
 
-    def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
-        """Return the minutes that rows start in."""
-        return sorted({(each.start or 0) // MINUTE for key in self.rows for each in self.get(key, from_, to)})
-
-    def window(self, k: int, after: bytes | None = None, limit: int = 100, prefix: bytes = b"") -> Page:
-        """Return the rows of one minute."""
-        rows = [each for key in self.rows for each in self.rows[key] if (each.start or 0) // MINUTE == k]
-        return FakeReader(rows).latest(prefix, after, limit)
+    def between(
+        self, from_: int | None, to: int | None, after: bytes | None = None, limit: int = 100, prefix: bytes = b""
+    ) -> list[Page]:  # fmt: skip
+        """Return a page of each minute that rows of the interval start in."""
+        found = [each for key in self.rows for each in self.get(key, from_, to)]
+        minutes = sorted({(each.start or 0) // MINUTE for each in found})
+        if len(minutes) > MOST_WINDOWS:
+            raise TooManyWindows(f"{len(minutes)} windows")
+        parts = ([each for each in found if (each.start or 0) // MINUTE == minute] for minute in minutes)
+        return [FakeReader(part).latest(prefix, after, limit) for part in parts]
 
 
 class FakeWorker:

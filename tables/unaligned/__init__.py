@@ -1,0 +1,23 @@
+"""Windows that follow the data: each key has its own, and they are not aligned with those of other keys.
+
+An unaligned window is known by its key and its end: its number is its end in ms, so that windows close in the order of
+their numbers as those that are made of panes do. Open ones are in memory; closed ones are in the store only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tables.unaligned.sessions import SessionCells
+from tables.windows.session import Session
+
+if TYPE_CHECKING:
+    from tables.spec import Table
+    from tables.unaligned.cells import UnalignedCells
+
+
+def unaligned_cells(table: Table) -> UnalignedCells | None:
+    """Return the cells of a table partition, empty; None if all keys share the table's windows."""
+    if isinstance(table.window, Session):
+        return SessionCells(table, table.window)
+    return None

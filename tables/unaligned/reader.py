@@ -1,0 +1,188 @@
+"""Rows of unaligned windows read out of a store: acknowledged state only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tables.query import BUDGET, MOST_ROWS, SEEK, BaseReader, Page, Row, first_keys
+from tables.store import cells_of
+from tables.unaligned.cells import SPAN, columns_of
+from tables.unaligned.names import after_key, escaped, of_key, split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tables.shapes import Shapes
+    from tables.spec import Table
+    from tables.store import Store
+    from tables.windows.ends import Ends
+
+    Cell = tuple[bytes, int, bytes]
+    """Key bytes, first time (ms), and value."""
+
+
+class SessionReader(BaseReader):
+    """Reads the rows of one table partition with unaligned windows, one cell each.
+
+    Args:
+        table: the declared table.
+        store: its partition's store.
+        ends: of its windows.
+        shapes: of the state as its engine writes it; None takes what the store says.
+    """
+
+    def __init__(self, table: Table, store: Store, ends: Ends, shapes: Shapes | None = None) -> None:
+        """Look at a store; no cell is read yet."""
+        super().__init__(table, store, columns_of(table), shapes)
+        self._ends = ends
+
+    def get(self, key: bytes, from_: int | None = None, to: int | None = None, limit: int = MOST_ROWS) -> list[Row]:
+        """Return the rows of one key for the windows that start in `[from_, to)`, oldest first.
+
+        Args:
+            key: key bytes.
+            from_: ms; None is as far back as is kept.
+            to: ms; None is as new as there is.
+            limit: most windows to look at, the newest.
+        """
+        prefix = of_key(key)
+        cells = [
+            cell
+            for drawer in self._drawers(from_)
+            for cell in self._scan(drawer, prefix=prefix)
+            if (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)
+        ]
+        cells.sort(key=itemgetter(1))
+        return self._rows(cells[-limit:])
+
+    def between(  # noqa: PLR0913, PLR0917 - what to look for, and how far
+        self,
+        from_: int | None,
+        to: int | None,
+        after: bytes | None = None,
+        limit: int = MOST_ROWS,
+        prefix: bytes = b"",
+        budget: int = BUDGET,
+    ) -> list[Page]:
+        """Return the rows of the windows that start in `[from_, to)`, by key and time, for at most `limit` keys.
+
+        Args:
+            from_: ms; None is as far back as is kept.
+            to: ms; None is as new as there is.
+            after: only keys after this one.
+            limit: most keys.
+            prefix: only keys that begin with it.
+            budget: most cells to look at, the newest; where it is cut off, the page says that it is not complete.
+        """
+        found: dict[bytes, list[Cell]] = defaultdict(list)
+        ends: list[bytes] = []
+        complete = True
+        for drawer in reversed(self._drawers(from_)):
+            if complete := budget > 0:
+                budget -= SEEK + self._collect(self._scan(drawer, after, escaped(prefix)), limit, budget, found, ends)
+        bound = min(ends, default=None)
+        page, last = first_keys((key for key in found if bound is None or key < bound), limit)
+        last = last or (None if bound is None else max(page, default=None))
+        cells = [cell for key in page for cell in sorted(found[key], key=itemgetter(1)) if _starts(cell, from_, to)]
+        return [Page(self._rows(cells), last, complete)]
+
+    @staticmethod
+    def _collect(
+        cells: Iterator[Cell], limit: int, budget: int, found: dict[bytes, list[Cell]], ends: list[bytes]
+    ) -> int:
+        """Take the cells of the first keys; note the key before which they end, if they do; return how many."""
+        taken = 0
+        for number, (key, group) in enumerate(groupby(cells, key=itemgetter(0))):
+            if number == limit or taken >= budget:
+                ends.append(key)
+                break
+            part = list(group)
+            found[key] += part
+            taken += len(part)
+        return taken
+
+    def latest(
+        self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100, budget: int = BUDGET
+    ) -> Page:  # fmt: skip
+        """Return for each key the row of its latest window, in key order; see `Reader.latest`."""
+        newest, complete = self._newest(prefix, after, limit, budget)
+        page, last = first_keys(newest, limit)
+        return Page(self._rows([newest[key] for key in page]), last, complete)
+
+    def closed(self, limit: int = 100, budget: int = BUDGET) -> list[Row]:
+        """Return for the first keys the row of their latest closed window."""
+        judged = self._judged()
+        newest, _ = self._newest(b"", None, limit, budget, lambda cell: self._end(cell) < judged)
+        return self._rows([newest[key] for key in first_keys(newest, limit)[0]])
+
+    def count_keys(self, budget: int = BUDGET) -> tuple[int, bool]:
+        """Return how many keys have rows, and whether all windows were searched within the budget."""
+        newest, complete = self._newest(b"", None, None, budget)
+        return len(newest), complete
+
+    def _newest(
+        self, prefix: bytes, after: bytes | None, limit: int | None, budget: int,
+        counts: Callable[[Cell], bool] = lambda _: True,
+    ) -> tuple[dict[bytes, Cell], bool]:  # fmt: skip
+        """Return key -> its latest cell that counts, for at least the first `limit` keys, and if that is sure."""
+        newest: dict[bytes, Cell] = {}
+        for drawer in reversed(self._drawers(None)):
+            seen, here = 0, dict[bytes, Cell]()
+            for cell in self._scan(drawer, after, escaped(prefix)):
+                if budget <= 0 or (limit is not None and cell[0] not in here and seen > limit):
+                    break
+                budget -= 1
+                seen += cell[0] not in here
+                if counts(cell):
+                    here[cell[0]] = cell
+            newest = here | newest
+            budget -= SEEK
+            if budget <= 0:
+                return newest, False
+        return newest, True
+
+    def _drawers(self, from_: int | None) -> list[int]:
+        """Return the drawers that may have windows that start at `from_` (ms) or later, rising."""
+        least = None if from_ is None else self._ends.drawer(from_)
+        return sorted(drawer for drawer, _ in self._store.groups() if least is None or drawer >= least)
+
+    def _scan(self, drawer: int, after: bytes | None = None, prefix: bytes = b"") -> Iterator[Cell]:
+        """Yield cells of a drawer by key and time: those of keys after `after` whose names begin with `prefix`."""
+        start = None if after is None else after_key(after)
+        for name, value in cells_of(self._store, drawer, 0, start, prefix):
+            key, first = split(name)
+            yield key, first, value
+
+    def _end(self, cell: Cell) -> int:
+        state = self._empty.like()
+        rows, _ = state.decode([cell[2]])
+        return int(self._ends.last_of(state.of(SPAN)["last"][rows])[0])
+
+    def _rows(self, cells: Iterable[Cell]) -> list[Row]:
+        """Return the rows of cells, in this order."""
+        given = list(cells)
+        if not given:
+            return []
+        state = self._empty.like()
+        at, _ = state.decode([value for _, _, value in given])
+        ends = self._ends.last_of(state.of(SPAN)["last"][at]).tolist()
+        results = {name: each.result(state.of(name), at) for name, each in self.table.aggregates.items()}
+        firsts = np.array([first for _, first, _ in given], np.int64)
+        columns = {
+            name: column.tolist() for name, column in self._shapes.cleared(results, self._ends.drawer(firsts)).items()
+        }
+        judged = self._judged()
+        return [
+            Row(key, first, end, {name: values[i] for name, values in columns.items()}, end < judged)
+            for i, ((key, first, _), end) in enumerate(zip(given, ends, strict=True))
+        ]
+
+
+def _starts(cell: Cell, from_: int | None, to: int | None) -> bool:
+    """Return whether a window starts in `[from_, to)`."""
+    return (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)

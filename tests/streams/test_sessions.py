@@ -1,0 +1,172 @@
+"""Session windows through the engine, against a record-by-record oracle: any order, cut, write limit and crashes."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.effects import Limits
+from streams.load import loads
+from streams.plan import Plan, plan
+from tests.streams.lives import BASE, Partition
+from tests.streams.oracle import Event
+from tests.streams.own_oracle import FAR, Rule, Sessions
+
+SECOND = 1000
+GAP = 10
+steps = st.tuples(
+    st.sampled_from(["a", "a", "b", ""]),
+    st.one_of(st.integers(-25, 12), st.sampled_from([0, 10, 11, -10, -11, 30, 200])),
+    st.integers(-3, 3),
+)
+moves = st.lists(steps, max_size=40)
+rules = st.builds(
+    Rule,
+    grace=st.sampled_from([0, 0, 5, 12]),
+    hold=st.sampled_from([0, 5, 25, 60]),
+    firing=st.sampled_from([0, 10, 25]),
+    keep=st.sampled_from([40, 500, FAR]),
+)
+slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def planned(rule: Rule, emit: str = "close", judge: str = "close", extra: str = "") -> Plan:
+    """Return the plan of one table of sessions and its alert, whose times are seconds."""
+    keep = "4w" if rule.keep == FAR else f"{rule.keep}s"
+    return plan(
+        loads(f"""
+app: t
+streams:
+  access: {{topic: access, time: {{field: ts, unit: ms}}, key: host}}
+tables:
+  traffic:
+    from: access
+    key: host
+    window: {{session: {GAP}s, grace: {rule.grace}s}}
+    keep: {keep}
+    emit: {emit}
+    aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v"){extra}}}
+alerts:
+  - alert: Many
+    table: traffic
+    expr: n >= 2
+    for: {rule.hold}s
+    keep_firing_for: {rule.firing}s
+    judge: {judge}
+""")
+    )
+
+
+def oracle(rule: Rule, events: list[Event]) -> Sessions:
+    """Return what must come out."""
+    keep = FAR if rule.keep == FAR else rule.keep * SECOND
+    in_ms = Rule(rule.grace * SECOND, rule.hold * SECOND, rule.firing * SECOND, keep)
+    return Sessions(GAP * SECOND, in_ms).read(events)
+
+
+def events_of(moved: list[tuple[str, int, int]]) -> list[Event]:
+    """Return events whose time moves from one to the next by seconds, now and then backwards."""
+    time, events = BASE, []
+    for offset, (key, move, value) in enumerate(moved):
+        time = max(BASE - 100 * SECOND, time + move * SECOND)
+        events.append(Event(offset, key, time, value))
+    return events
+
+
+def encode(events: list[Event]) -> list[bytes]:
+    """Return the record values of events."""
+    return [json.dumps({"host": e.key, "ts": e.time, "v": e.value}).encode() for e in events]
+
+
+def check(partition: Partition, expected: Sessions, *, kept: bool = True) -> None:
+    """Compare everything that is left of a partition with the oracle."""
+    if kept:
+        assert partition.table() == expected.rows
+    assert partition.rows() == expected.closed
+    assert sorted(partition.alerts(), key=str) == sorted(expected.alerts, key=str)
+
+
+@slow
+@given(rule=rules, moved=moves, random=st.randoms(use_true_random=False))
+def test_any_batch_cut_gives_the_same(rule: Rule, moved: list[tuple[str, int, int]], random: Random) -> None:
+    """Rows, closed rows and alerts are those of the oracle, however the input is cut into batches."""
+    events = events_of(moved)
+    expected = oracle(rule, events)
+    partition = Partition(planned(rule), encode(events), random).run()
+    check(partition, expected, kept=rule.keep == FAR)
+    assert partition.engine.stats.late == len(expected.late)
+
+
+@slow
+@given(
+    rule=rules,
+    moved=moves,
+    random=st.randoms(use_true_random=False),
+    records=st.sampled_from([5, 6, 8, 20_000]),
+)
+def test_crashes_lose_and_repeat_nothing(
+    rule: Rule, moved: list[tuple[str, int, int]], random: Random, records: int
+) -> None:
+    """Killed at any step and restored from its changelog, a partition ends as if it had never been."""
+    events = events_of(moved)
+    partition = Partition(planned(rule), encode(events), random, Limits(records), crashes=8).run()
+    check(partition, oracle(rule, events), kept=rule.keep == FAR)
+    assert partition.largest <= records
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_keys_in_small_writes(seed: int) -> None:
+    """Windows of many keys that close together are cut between keys, and a crash between the parts changes nothing."""
+    random = Random(seed)  # noqa: S311 - a test's dice
+    rule = Rule(random.choice((0, 3)), random.choice((0, 10)), random.choice((0, 20)), random.choice((30, FAR)))
+    time, events = BASE, []
+    for offset in range(120):
+        time += random.choice((0, 0, 0, 0, 1, 1, 2, 40)) * SECOND
+        at = time - random.choice((0, 0, 0, 5, 12)) * SECOND
+        events.append(Event(offset, random.choice("abcdefgh"), at, random.randrange(9)))
+    partition = Partition(planned(rule), encode(events), random, Limits(random.choice((5, 6, 9))), crashes=10).run()
+    check(partition, oracle(rule, events), kept=rule.keep == FAR)
+
+
+@slow
+@given(rule=rules, moved=moves, random=st.randoms(use_true_random=False), records=st.sampled_from([6, 20_000]))
+def test_updates_and_retractions_end_as_the_rows(
+    rule: Rule, moved: list[tuple[str, int, int]], random: Random, records: int
+) -> None:
+    """Of what was sent for a key and window the one with the greatest n counts: what is left are the rows."""
+    events = events_of(moved)
+    partition = Partition(planned(rule, "update"), encode(events), random, Limits(records), crashes=6).run()
+    newest: dict[tuple[int, int, str], tuple[int, bytes | None]] = {}
+    for event in partition.sent:
+        if event.topic == "t-traffic" and event.key is not None:
+            headers = dict(event.headers)
+            if headers.get("reason") == b"expired":
+                continue
+            at = (int(headers["start"]), int(headers["end"]), event.key.decode())
+            n = int(headers["n"])
+            if n >= newest.get(at, (0, b""))[0]:
+                newest[at] = (n, event.value)
+    left = {at: json.loads(value) for at, (_, value) in newest.items() if value is not None}
+    rows = {
+        (start, key): {name: body[name] for name in ("n", "total", "low", "high", "final")}
+        for (start, _, key), body in left.items()
+    }
+    assert rows == oracle(rule, events).rows
+    assert len(rows) == len(left)
+
+
+@slow
+@given(rule=rules, moved=moves, random=st.randoms(use_true_random=False))
+def test_the_same_bytes_for_any_cut(rule: Rule, moved: list[tuple[str, int, int]], random: Random) -> None:
+    """What is produced is the same, byte for byte, in any batches, any writes, and with crashes."""
+    planned_, values = planned(rule), encode(events_of(moved))
+    runs = [
+        Partition(planned_, values, random, Limits(records), crashes=crashes).run()
+        for records, crashes in ((20_000, 0), (20_000, 0), (5, 0), (6, 5))
+    ]
+    produced = [{(event.topic, event.key, event.value, event.headers) for event in each.sent} for each in runs]
+    assert all(each == produced[0] for each in produced)

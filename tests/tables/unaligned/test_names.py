@@ -1,0 +1,35 @@
+"""Names of cells: what they say is what was said, and they sort as keys and times do."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables.records import GROUP_BYTES, split_cell_key
+from tables.unaligned.names import after_key, escaped, named, of_key, split
+
+keys = st.one_of(st.binary(max_size=6), st.lists(st.sampled_from([b"\0", b"\1", b"\xff", b"a"])).map(b"".join))
+times = st.integers(-(1 << 60), 1 << 60)
+
+
+@given(key=keys, time=times, drawer=st.integers(-100, 100))
+def test_a_name_says_key_time_and_drawer(key: bytes, time: int, drawer: int) -> None:
+    """A name is read back as what it was made of, whatever bytes the key has."""
+    name = named(drawer, key, time)
+    assert split(name[GROUP_BYTES:]) == (key, time)
+    assert split_cell_key(name)[:2] == (drawer, 0)
+
+
+@given(one=st.tuples(keys, times), other=st.tuples(keys, times))
+def test_names_sort_as_keys_and_then_times(one: tuple[bytes, int], other: tuple[bytes, int]) -> None:
+    """Within a drawer the order of the names is that of the keys, and of one key that of the times."""
+    assert (named(0, *one) < named(0, *other)) == (one < other)
+
+
+@given(key=keys, other=keys, time=times)
+def test_what_comes_after_a_key(key: bytes, other: bytes, time: int) -> None:
+    """All names of a key begin alike, and those of later keys, and no others, come after `after_key`."""
+    name = named(0, other, time)[GROUP_BYTES:]
+    assert name.startswith(of_key(key)) == (key == other)
+    assert (name > after_key(key)) == (other > key)
+    assert name.startswith(escaped(key)) == other.startswith(key) or key.endswith(b"\0")
