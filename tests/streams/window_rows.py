@@ -69,8 +69,32 @@ def assigned(spans: Callable[[Any, int], Iterable[Span]]) -> Callable[[Any, Sequ
     return rows
 
 
+def sessions(window: Any, events: Sequence[Seen]) -> Rows:
+    """Return the sessions: an event joins those of its key that are open and at most the gap away."""
+    found: list[list[Seen]] = []
+    watermark = 0
+    for event in events:
+        watermark = max(watermark, event.time)
+        if event.time + window.gap + 1 + window.grace <= watermark:
+            continue
+        near = [
+            each
+            for each in found
+            if each[0].key == event.key
+            and max(one.time for one in each) + window.gap + 1 + window.grace > watermark
+            and min(abs(one.time - event.time) for one in each) <= window.gap
+        ]
+        found = [each for each in found if each not in near]
+        found.append(sorted([event, *(one for each in near for one in each)], key=lambda one: one.offset))
+    return {
+        (each[0].key, min(one.time for one in each), max(one.time for one in each) + window.gap + 1): each
+        for each in found
+    }
+
+
 ROWS: dict[str, Callable[[Any, Sequence[Seen]], Rows]] = {
     "tumbling": assigned(even),
     "hopping": assigned(even),
     "calendar": assigned(calendar),
+    "session": sessions,
 }
