@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.draft import Draft
     from streams.effects import Limits
     from streams.intake import Intake
-    from streams.table_engine import AnyCells
+    from streams.parts import AnyCells
     from tables.growth import Input
     from tables.keys import Codes
 

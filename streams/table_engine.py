@@ -12,26 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.closing import Closer
 from streams.cutting import Cutter, size_of
 from streams.draft import Draft, outbox
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
 from streams.expiring import Withdrawals
 from streams.intake import Receiver
+from streams.parts import parts
 from streams.rekey.closed import ClosedRows
 from streams.rewriting import Rewriting
-from streams.rules.judge import PaneJudge
-from streams.rules.own import OwnJudge
 from streams.stats import TableStats
-from streams.unaligned import UnalignedCloser
 from streams.updating import Updates
 from streams.upgrading import adopt
-from tables.cells import Cells
 from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
-from tables.unaligned import unaligned_cells
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
@@ -39,13 +34,10 @@ if TYPE_CHECKING:
     from streams.intake import Intake
     from streams.planned import TablePlan
     from streams.rekey.sender import Sender
-    from streams.rules.judge import AlertView, Judge
+    from streams.rules.judge import AlertView
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
     from tables.store import Store
-    from tables.unaligned.cells import UnalignedCells
-
-    AnyCells = Cells | UnalignedCells
 
 _KEY, _VALUE = itemgetter(0), itemgetter(1)
 TOMBSTONES = 500
@@ -89,7 +81,7 @@ class TableEngine:
         self.stats = TableStats()
         self.progress = Progress()
         self.shapes = Shapes()
-        self.closer, self.cells, self.judge = self._parts(plan)
+        self.closer, self.cells, self.judge = parts(self, plan)
         self.emitter = Emitter(plan, self.cells.panes)
         self.feeds = ClosedRows(senders, self.cells.panes, self.emitter)
         self.draft = Draft()
@@ -105,16 +97,6 @@ class TableEngine:
         self._unsent = False
         self._limits = limits or Limits()
         self._rewriting: Rewriting | None = None
-
-    def _parts(self, plan: TablePlan) -> tuple[Closer | UnalignedCloser, AnyCells, Judge]:
-        """Return what hangs on the kind of its windows: who closes them, the open cells, and the rules."""
-        unaligned = unaligned_cells(plan.table)
-        if unaligned is not None:
-            own = OwnJudge(plan, unaligned.panes)
-            return UnalignedCloser(self, unaligned, own), unaligned, own
-        cells = Cells(plan.table)
-        judge = PaneJudge(plan, cells.panes)
-        return Closer(self, cells, judge), cells, judge
 
     # a life begins
 

@@ -5,7 +5,6 @@ It is to such windows what `tables.cells.Cells` is to panes; the kinds of window
 
 from __future__ import annotations
 
-import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.cells import MAX_CELLS, RECORD_BYTES
 from tables.growth import growth
-from tables.records import NEVER, Record, group_prefix
+from tables.records import NEVER, Record
 from tables.shapes import Shapes
 from tables.store import cells_of
+from tables.unaligned.closed import Closed
 from tables.unaligned.folding import fold_all
 from tables.unaligned.names import NAME_BYTES, named, split
 from tables.unaligned.rows import OpenRows
@@ -72,9 +72,7 @@ class UnalignedCells(ABC):
         self._shows = table.emit.when == "update"
         self._graves: list[bytes] = []
         self._gone: _Gone = {}
-        self._drawers: list[int] = []
-        self._half_expired: bytes | None = None
-        self._judged_before = NEVER
+        self._closed = Closed(ends, table.keep)
         self._least = NEVER
         self.pending = 0
         """How many records the dirty cells make, at most."""
@@ -299,7 +297,7 @@ class UnalignedCells(ABC):
         Args:
             judged_before: the first window that was not judged at the write before.
         """
-        self._judged_before = judged_before
+        self._closed.judged_before = judged_before
         if judged_before <= self._least:
             return 0
         rows = self._rows.all()
@@ -307,47 +305,17 @@ class UnalignedCells(ABC):
         gone = rows[numbers < judged_before]
         self._least = int(numbers[numbers >= judged_before].min(initial=judged_before if not len(rows) else 1 << 62))
         if len(gone):
-            self._note(np.unique(self.panes.drawer(self._rows.last[gone])).tolist())
+            self._closed.note(np.unique(self.panes.drawer(self._rows.last[gone])).tolist())
             self._rows.drop(gone)
         return len(gone)
 
-    def _note(self, drawers: list[int]) -> None:
-        """Note drawers that hold closed cells."""
-        for drawer in set(drawers) - set(self._drawers):
-            heapq.heappush(self._drawers, drawer)
-
     def next_expiry(self) -> int | None:
-        """Return the watermark at which the next drawer of closed cells expires; None if there is none."""
-        return self.panes.drawn_to(self._drawers[0]) + self.table.keep if self._drawers else None
+        """Return the watermark at which the next closed cells expire; None if there are none."""
+        return self._closed.next_expiry()
 
     def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
-        """Return tombstones for closed cells whose drawer's end + keep has passed, at most `budget`.
-
-        What does not fit is returned by the next calls. The names are read from the store.
-
-        Args:
-            watermark: of the table.
-            budget: most tombstones.
-            store: of the partition.
-            before: only of cells whose windows are all before this one.
-        """
-        tombstones: list[Record] = []
-        while self._drawers and self._over(self._drawers[0], watermark, before):
-            drawer, room = self._drawers[0], budget - len(tombstones)
-            names = [name for name, _ in islice(cells_of(store, drawer, 0, self._half_expired), room)]
-            prefix = group_prefix(drawer, 0)
-            tombstones += [Record(prefix + name, None) for name in names]
-            if len(names) == room:
-                self._half_expired = names[-1] if names else self._half_expired
-                break
-            self._half_expired = None
-            heapq.heappop(self._drawers)
-        return tombstones
-
-    def _over(self, drawer: int, watermark: int, before: int) -> bool:
-        """Return whether all windows of a drawer were judged in an earlier write, and are kept no longer."""
-        end = self.panes.drawn_to(drawer)
-        return end + self.table.keep <= watermark and end <= min(self._judged_before, before)
+        """Return tombstones for closed cells that are kept no longer; see `Closed.expired`."""
+        return self._closed.expired(watermark, budget, store, before)
 
     def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, int, int]]:
         """Return (number, key bytes, start, end) of the windows in a store, by number and key.
@@ -389,9 +357,9 @@ class UnalignedCells(ABC):
         Raises:
             ValueError: a cell is not one of this table.
         """
-        self._judged_before = judged_before
+        self._closed.judged_before = judged_before
         drawers = sorted(drawer for drawer, _ in store.groups())
-        self._note(drawers)
+        self._closed.note(drawers)
         for drawer in drawers:
             if self.panes.drawn_to(drawer) <= judged_before:
                 continue

@@ -1,0 +1,72 @@
+"""Closed cells of unaligned windows: in the store only, by the drawer, until they are kept no longer."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from tables.records import NEVER, Record, group_prefix
+from tables.store import cells_of
+from tables.windows import FOREVER
+
+if TYPE_CHECKING:
+    from tables.store import Store
+    from tables.windows.ends import Ends
+
+
+class Closed:
+    """The drawers that hold closed cells of one table partition.
+
+    Args:
+        ends: of its windows.
+        keep: how long closed rows can be asked for, in ms.
+
+    Attributes:
+        judged_before: the first window that was not judged at the write before.
+    """
+
+    def __init__(self, ends: Ends, keep: int) -> None:
+        """Know of none."""
+        self._ends, self._keep = ends, keep
+        self._drawers: list[int] = []
+        self._half_expired: bytes | None = None
+        self.judged_before = NEVER
+
+    def note(self, drawers: list[int]) -> None:
+        """Note drawers that hold closed cells."""
+        for drawer in set(drawers) - set(self._drawers):
+            heapq.heappush(self._drawers, drawer)
+
+    def next_expiry(self) -> int | None:
+        """Return the watermark at which the next drawer of closed cells expires; None if there is none."""
+        return self._ends.drawn_to(self._drawers[0]) + self._keep if self._drawers else None
+
+    def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
+        """Return tombstones for closed cells whose drawer's end + keep has passed, at most `budget`.
+
+        What does not fit is returned by the next calls. The names are read from the store.
+
+        Args:
+            watermark: of the table.
+            budget: most tombstones.
+            store: of the partition.
+            before: only of cells whose windows are all before this one.
+        """
+        tombstones: list[Record] = []
+        while self._drawers and self._over(self._drawers[0], watermark, before):
+            drawer, room = self._drawers[0], budget - len(tombstones)
+            names = [name for name, _ in islice(cells_of(store, drawer, 0, self._half_expired), room)]
+            prefix = group_prefix(drawer, 0)
+            tombstones += [Record(prefix + name, None) for name in names]
+            if len(names) == room:
+                self._half_expired = names[-1] if names else self._half_expired
+                break
+            self._half_expired = None
+            heapq.heappop(self._drawers)
+        return tombstones
+
+    def _over(self, drawer: int, watermark: int, before: int) -> bool:
+        """Return whether all windows of a drawer were judged in an earlier write, and are kept no longer."""
+        end = self._ends.drawn_to(drawer)
+        return end + self._keep <= watermark and end <= min(self.judged_before, before)
