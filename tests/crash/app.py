@@ -61,11 +61,16 @@ tables:
     standby: {{standby}}
     key: span
     aggregates: {{{{n: count(), total: sum("step"), low: min("step"), high: max("step")}}}}
+  finals:
+    from: traffic
+    standby: {{standby}}
+    key: host
+    aggregates: {{{{n: count(), total: sum("n")}}}}
 alerts:
   - {{{{alert: Busy, table: traffic, expr: n >= {HOSTS_BUSY.least}, for: 20s, labels: {{{{severity: page}}}}}}}}
   - {{{{alert: BusyUser, table: users, expr: n >= {USERS_BUSY.least}, for: 20s}}}}
 """
-REKEYED = ("users", "spans")
+REKEYED = ("users", "spans", "finals")
 
 
 class Careless(Worker):

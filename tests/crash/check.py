@@ -105,7 +105,8 @@ class Wanted:
         """Table -> its rows; those of windows by (start, key)."""
         users = {where: aggregates(events) for each in self.users for where, events in each.rows.items()}
         traffic = {(start, host): row for (_, start, host), row in self.keyed.traffic.items()}
-        return {"traffic": traffic, "users": users, "steps": self.steps, "spans": self.spans}
+        tables = {"traffic": traffic, "users": users, "steps": self.steps, "spans": self.spans}
+        return tables | {"finals": finals(self.keyed)}
 
     @property
     def alerts(self) -> set[tuple[str, str, str, int, int | None]]:
@@ -133,7 +134,7 @@ def logged(app: Tortured) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     for table in ("traffic", "users"):
         found[table] = {(start, key): row for (_, start, key), row in traffic(app, planned, table).items()}
-    for table in ("steps", "spans"):
+    for table in ("steps", "spans", "finals"):
         stores = compacted(app.bootstrap, planned.tables[table].changelog).values()
         pages = [Reader(planned.tables[table].table, store).latest(limit=1 << 30) for store in stores]
         rows = [row for page in pages for row in page.rows]
@@ -141,6 +142,15 @@ def logged(app: Tortured) -> dict[str, Rows]:
         assert len(set(keys)) == len(keys), f"a key of table {table} is in two partitions"
         found[table] = {key: row.values for key, row in zip(keys, rows, strict=True)}
     return found
+
+
+def finals(keyed: Expected) -> Rows:
+    """Return what the table must be that counts the closed rows of another, and what they count."""
+    rows: Rows = {}
+    for (_, host), row in keyed.closed.items():
+        found = rows.setdefault(host, {"n": 0, "total": 0})
+        found["n"], found["total"] = found["n"] + 1, found["total"] + row["n"]
+    return rows
 
 
 def recounted(log: list[Any]) -> list[Oracle]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from tests.crash.check import Rows, Verdict, Wanted
 from tests.workers import Worker
 
+WINDOWED = ("traffic", "users")
 NEWEST = 10_000
 """Windows of one key that the views look at."""
 
@@ -15,11 +16,12 @@ NEWEST = 10_000
 def compare(verdict: Verdict, worker: Worker, wanted: Wanted) -> None:
     """Compare every row that a worker's views have, asked of the whole app, with what it must be."""
     for table, rows in wanted.tables.items():
-        found = running(worker, table) if table in ("steps", "spans") else windowed(worker, table)
-        starts = sorted({key[0] for key in rows}, reverse=True)[:NEWEST] if table in ("traffic", "users") else None
-        verdict.table(
-            f"view of {table}", found, rows if starts is None else {k: v for k, v in rows.items() if k[0] >= starts[-1]}
-        )
+        if table in WINDOWED:
+            starts = sorted({start for start, _ in rows}, reverse=True)[:NEWEST]
+            newest = {at: row for at, row in rows.items() if at[0] >= starts[-1]}
+            verdict.table(f"view of {table}", windowed(worker, table), newest)
+        else:
+            verdict.table(f"view of {table}", running(worker, table), rows)
 
 
 def keys(worker: Worker, table: str) -> list[dict[str, Any]]:

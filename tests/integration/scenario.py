@@ -85,6 +85,7 @@ class Expected:
         alerts: (host, status, startsAt, endsAt).
         letters: (partition, offset) -> reason.
         late: (partition, offset) of records late for all their windows.
+        closed: (window start, host) -> row, as it was when its window closed.
     """
 
     traffic: dict[tuple[int, int, str], dict[str, Any]]
@@ -92,6 +93,7 @@ class Expected:
     alerts: set[tuple[str, str, int, int | None]]
     letters: dict[tuple[int, int], str]
     late: set[tuple[int, int]]
+    closed: dict[tuple[int, str], dict[str, Any]]
 
 
 def expected(log: Iterable[Any], shape: Shape = SHAPE) -> Expected:
@@ -120,4 +122,5 @@ def expected(log: Iterable[Any], shape: Shape = SHAPE) -> Expected:
         {alert for each in oracles.values() for alert in each.alerts},
         letters,
         {(partition, offset) for partition, each in oracles.items() for offset in each.late},
+        {at: row for each in oracles.values() for at, row in each.closed.items()},
     )

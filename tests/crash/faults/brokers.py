@@ -50,7 +50,7 @@ def brokers_in_turn(scene: Scene) -> None:
 def leader_killed(scene: Scene) -> None:
     """SIGKILL of the broker that leads a changelog partition; by chance a worker dies with it."""
     with _admin(scene) as admin:
-        topic = f"{scene.app.app}-{scene.random.choice(('traffic', 'users', 'steps', 'spans'))}-changelog"
+        topic = f"{scene.app.app}-{scene.random.choice(('traffic', 'users', 'steps', 'finals'))}-changelog"
         (found,) = admin.describe_topics([topic])
         leader = scene.random.choice(found["partitions"])["leader_id"]
     broker = scene.brokers[leader - 1]
