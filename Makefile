@@ -58,7 +58,7 @@ crash: $(STAMP)  ## hurt workers, brokers, network and disk, then recount; FAULT
 lock: $(STAMP)  ## resolve the dependencies anew, with hashes
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
-	  --extra dev --extra embedded --output-file deploy/requirements.lock pyproject.toml
+	  --extra dev --extra embedded --extra fast --output-file deploy/requirements.lock pyproject.toml
 
 clean:  ## remove all that was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

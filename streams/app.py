@@ -196,6 +196,7 @@ class App(faust.App):
 
     def _new_transport(self) -> BatchTransport:
         BatchConsumer.fetch_settings.update(self._kafka_settings.fetching())
+        BatchConsumer.max_batch_bytes = self._kafka_settings.max_batch_bytes
         return BatchTransport(self.conf.broker_consumer, self)
 
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

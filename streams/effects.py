@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,25 @@ from numpy.typing import NDArray
 
 from tables.columns import Column
 from tables.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A record batch whose records were left out, for they take too much memory.
+
+    Args:
+        lo: its first offset.
+        hi: the offset after it.
+        count: of its records, as it says itself.
+        size: of the batch as it was fetched, bytes.
+        message: why, as a sentence that begins with "they".
+    """
+
+    lo: int
+    hi: int
+    count: int
+    size: int
+    message: str
 
 
 @dataclass(slots=True)
@@ -22,23 +41,37 @@ class Records:
         offsets: shape (n,) int64, rising, all in `[lo, hi)`.
         timestamps: shape (n,) int64, the records' Kafka timestamps in ms.
         values: n record values.
-        keys: n record keys; None where nobody asked for them.
-        key_of: returns the key of the record with this index, for the few that are asked for where `keys` is None.
+        keys: n record keys; None where `key_of` knows them.
+        key_of: returns the key of the record with this index: few records are asked for theirs.
+        lost: record batches in `[lo, hi)` whose records were left out.
     """
 
     lo: int
     hi: int
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     keys: list[bytes | None] | None = None
     key_of: Callable[[int], bytes | None] | None = None
+    lost: list[Lost] = field(default_factory=list)
 
     def key(self, index: int) -> bytes | None:
         """Return the key of one record, None if it has none or nobody knows it."""
         if self.keys is not None:
             return self.keys[index]
         return self.key_of(index) if self.key_of is not None else None
+
+    def all_keys(self) -> list[bytes | None]:
+        """Return the keys of all records."""
+        return [self.key(index) for index in range(len(self))] if self.keys is None else self.keys
+
+    def before(self, hi: int) -> Records:
+        """Return the records before an offset."""
+        stop = int(np.searchsorted(self.offsets, hi))
+        keys = None if self.keys is None else self.keys[:stop]
+        lost = [each for each in self.lost if each.lo < hi]
+        stamps = self.timestamps[:stop]
+        return Records(self.lo, hi, self.offsets[:stop], stamps, self.values[:stop], keys, self.key_of, lost)
 
     def __len__(self) -> int:
         """Return the number of records."""

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams import reasons
 from streams.effects import Batch, Event, Seen
 from streams.event_time import event_time
-from streams.letters import letter
+from streams.letters import letter, lost_letter
+from streams.packed import Packed
 from streams.stats import StreamStats
 from streams.table_engine import TableEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,15 +55,15 @@ class StreamEngine:
         The dead letters are sent, and acknowledged, before any table's write: what a table has folded is not read
         again after a restart, and neither are the bad records among it.
         """
-        decoded = self._decoder.decode(records.values, records.keys)
+        decoded = self._decoder.decode(records.values, records.all_keys() if self.wants_keys else None)
         rows = np.arange(len(records)) if decoded.good is None else decoded.good
         bad = [(each.index, each.reason, each.message) for each in decoded.bad]
         time, columns = self._timed(records, decoded, rows, bad)
         if len(time) < len(rows):
             rows = np.setdiff1d(rows, [index for index, _, _ in bad], assume_unique=True)
-        self.stats.records += len(records)
+        self.stats.records += len(records) + sum(each.count for each in records.lost)
         self.stats.bytes += _size(records.values)
-        return self._batch(records, rows, time, columns), self._letters(records, bad)
+        return self._batch(records, rows, time, columns), [*self._lost(records), *self._letters(records, bad)]
 
     def _timed(
         self, records: Records, decoded: Decoded, rows: NDArray[np.intp], bad: list[tuple[int, str, str]]
@@ -97,6 +99,14 @@ class StreamEngine:
         batch.rows, batch.time, batch.offset = batch.rows[kept], batch.time[kept], batch.offset[kept]
         return batch
 
+    def _lost(self, records: Records) -> list[Event]:
+        """Return one letter for each record batch that was left out; what it counts are its records."""
+        letters = []
+        for each in records.lost:
+            self.stats.dead[reasons.BATCH_TOO_LARGE] += each.count
+            letters.append(lost_letter(each, self.plan.dead_letters, self.plan.stream.topic, self.partition))
+        return letters
+
     def _letters(self, records: Records, bad: Iterable[tuple[int, str, str]]) -> list[Event]:
         letters = []
         for index, reason, message in sorted(bad):
@@ -115,8 +125,10 @@ class StreamEngine:
         return letters
 
 
-def _size(values: list[bytes | None]) -> int:
+def _size(values: Sequence[bytes | None]) -> int:
     """Return the bytes of all values."""
+    if isinstance(values, Packed):
+        return values.size()
     try:
         return sum(map(len, values))  # type: ignore[arg-type] # as good as never is one None
     except TypeError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams import reasons
 from streams.effects import Event
 
 if TYPE_CHECKING:
-    from streams.effects import Records
+    from streams.effects import Lost, Records
 
 REASON = "__streams.errors.exception"
 MESSAGE = "__streams.errors.message"
@@ -34,7 +35,24 @@ def letter(  # noqa: PLR0913 - a letter says this much
         reason: a code of `streams.reasons`, or `late`.
         message: a sentence for people.
     """
-    offset = int(records.offsets[index])
-    named = ((REASON, reason), (MESSAGE, message), (TOPIC, topic), (PARTITION, str(partition)), (OFFSET, str(offset)))
-    headers = tuple((name, text.encode(errors="replace")) for name, text in named)
+    headers = _headers(reason, message, topic, partition, int(records.offsets[index]))
     return Event(to, records.key(index), records.values[index], headers)
+
+
+def lost_letter(lost: Lost, to: str, topic: str, partition: int) -> Event:
+    """Return the event that stands for all records of a batch that was left out; it has neither key nor value.
+
+    Args:
+        lost: the batch.
+        to: topic of the letter.
+        topic: where the batch lies.
+        partition: of that topic.
+    """
+    message = f"{lost.count} records, offsets {lost.lo} to {lost.hi - 1}, were left out: {lost.message}"
+    headers = _headers(reasons.BATCH_TOO_LARGE, message, topic, partition, lost.lo)
+    return Event(to, None, None, (*headers, (TRUNCATED, b"%d" % lost.size)))
+
+
+def _headers(reason: str, message: str, topic: str, partition: int, offset: int) -> tuple[tuple[str, bytes], ...]:
+    named = ((REASON, reason), (MESSAGE, message), (TOPIC, topic), (PARTITION, str(partition)), (OFFSET, str(offset)))
+    return tuple((name, text.encode(errors="replace")) for name, text in named)

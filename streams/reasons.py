@@ -22,6 +22,7 @@ TOO_MANY_KEYS: Final = "too_many_keys"
 TOO_MANY_IDS: Final = "too_many_ids"
 TOO_LARGE: Final = "too_large"
 NO_BLOCK: Final = "no_block"
+BATCH_TOO_LARGE: Final = "batch_too_large"
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,6 +41,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         TOO_MANY_KEYS: "The key is new and the table partition already holds `max_keys` keys.",
         TOO_MANY_IDS: "The id is new and the table partition already remembers `max_ids` ids.",
         TOO_LARGE: "What the record would make of the state does not fit in one changelog record.",
+        BATCH_TOO_LARGE: "A compressed record batch holds more than `max.batch.bytes`; one letter stands for it.",
         NO_BLOCK: "A record of a repartition topic is no block of rows that this app made for this table.",
     },
 )

@@ -83,6 +83,10 @@ class KafkaSettings(Settings):
         "max.partition.fetch.bytes", number(1024), "4194304", "Most bytes of one fetch from one partition.",
         aliases=("fetch.message.max.bytes",),
     )  # fmt: skip
+    max_batch_bytes: int = option(
+        "max.batch.bytes", number(1 << 20), str(64 << 20),
+        "Most bytes that the records of one fetched batch may take when they are decompressed (our own name).",
+    )  # fmt: skip
     compression_type: str = option(
         "compression.type", choice("none", "gzip", "snappy", "lz4", "zstd"), "none",
         "Compression of what we produce: none, gzip, snappy, lz4 or zstd.", aliases=("compression.codec",),

@@ -24,6 +24,8 @@ class Column:
         null: shape (n,), True where the field is missing or null; None if nothing is.
         ints: shape (n,) int64, only for `mixed`.
         integer: shape (n,) bool, only for `mixed`.
+        codes: shape (n,) int64, where a codec knows it: `values` is `texts[codes]`.
+        texts: shape (m,) object, distinct; some may not occur in the column.
     """
 
     kind: Kind
@@ -31,6 +33,8 @@ class Column:
     null: Mask | None = None
     ints: NDArray[np.int64] | None = None
     integer: Mask | None = None
+    codes: NDArray[np.int64] | None = None
+    texts: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -44,6 +48,8 @@ class Column:
             None if self.null is None else self.null[rows],
             None if self.ints is None else self.ints[rows],
             None if self.integer is None else self.integer[rows],
+            None if self.codes is None else self.codes[rows],
+            self.texts,
         )
 
     def present(self) -> Mask:
@@ -60,3 +66,45 @@ class Column:
             for row in np.flatnonzero(self.null).tolist():
                 items[row] = None
         return items
+
+
+def join(first: Column, second: Column) -> Column:
+    """Return one column of the rows of two that were asked for as the same: what a codec makes of all rows at once.
+
+    Integers beside floats make a mixed column, text beside numbers one of any values; a column of nulls fits any other.
+    """
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    first, second = _like(first, second), _like(second, first)
+    null = None
+    if first.null is not None or second.null is not None:
+        null = np.concatenate((~first.present(), ~second.present()))
+    if first.kind == second.kind != "mixed":
+        return Column(first.kind, np.concatenate((first.values, second.values)), null)
+    if {first.kind, second.kind} <= {"int", "float", "mixed"}:
+        parts = zip(_mixed(first), _mixed(second), strict=True)
+        values, ints, integer = (np.concatenate(pair) for pair in parts)
+        return Column("mixed", values, null, ints, integer)
+    return Column("any", np.concatenate((_objects(first), _objects(second))), null)
+
+
+def _like(column: Column, other: Column) -> Column:
+    """Return a column of nothing but nulls as one of the other's kind."""
+    if column.kind == other.kind or column.null is None or not column.null.all():
+        return column
+    kind: Kind = "float" if other.kind == "mixed" else other.kind
+    filler = {"text": "", "any": None}.get(kind, 0)
+    return Column(kind, np.full(len(column), filler, other.values.dtype), column.null)
+
+
+def _mixed(column: Column) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return a column of numbers as floats, as integers, and which are integers."""
+    if column.ints is not None and column.integer is not None:
+        return column.values, column.ints, column.integer
+    integer = column.present() if column.kind == "int" else np.zeros(len(column), bool)
+    return column.values.astype(np.float64), np.where(integer, column.values, 0).astype(np.int64), integer
+
+
+def _objects(column: Column) -> NDArray[Any]:
+    """Return the values as Python objects, None where null."""
+    return np.fromiter(column.tolist(), object, len(column))

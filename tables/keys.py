@@ -166,13 +166,25 @@ class KeyCodes:
         n = len(columns[0])
         if any(column.kind == "bool" for column in columns):
             return np.full(n, BAD, np.int64)
+        if len(columns) == 1 and columns[0].codes is not None and columns[0].texts is not None:
+            return self._translated(columns[0].codes, columns[0].texts)
         values = [_hashable(column) for column in columns]
         if len(values) > 1:
             return np.fromiter(map(self._several.__getitem__, zip(*values, strict=True)), np.int64, n)
-        codes = np.fromiter(map(self._single.get, values[0], repeat(_NEW)), np.int64, n)
+        return self._looked_up(values[0])
+
+    def _translated(self, codes: Codes, texts: NDArray[Any]) -> Codes:
+        """Return the codes of rows whose texts have numbers already: each text is looked up once."""
+        used = np.flatnonzero(np.bincount(codes, minlength=len(texts)))
+        found = np.empty(len(texts), np.int64)
+        found[used] = self._looked_up(texts[used].tolist())
+        return found[codes]
+
+    def _looked_up(self, values: list[Any]) -> Codes:
+        codes = np.fromiter(map(self._single.get, values, repeat(_NEW)), np.int64, len(values))
         new = np.flatnonzero(codes == _NEW)
         if len(new):
-            codes[new] = self._learn_many([values[0][row] for row in new.tolist()])
+            codes[new] = self._learn_many([values[row] for row in new.tolist()])
         return codes
 
     def _learn_many(self, values: list[Any]) -> list[int]:

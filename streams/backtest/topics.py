@@ -40,7 +40,7 @@ class Topics:
         async def ask(reader: HistoryReader) -> list[Stretch]:
             return await reader.stretches(_topics(plan), self.from_, self.to)
 
-        found: list[Stretch] = asyncio.run(self._connected(ask, ()))
+        found: list[Stretch] = asyncio.run(self._connected(ask))
         return found
 
     def play(self, replay: Replay, stretches: Collection[Stretch], progress: Progress) -> None:
@@ -62,15 +62,12 @@ class Topics:
                     replay.fold(topic, partition, records)
                 progress(records.hi - records.lo)
 
-        keys = {
-            plan.stream.topic for plan in replay.plan.streams.values() if plan.codec.compile(plan.fields).wants_keys
-        }
         replay.only(topics)
         if any(each.hi > each.lo for each in stretches):
-            asyncio.run(self._connected(read, keys))
+            asyncio.run(self._connected(read))
 
-    async def _connected(self, use: Callable[[HistoryReader], Any], keys: Collection[str]) -> Any:
-        reader = HistoryReader(self.settings, keys)
+    async def _connected(self, use: Callable[[HistoryReader], Any]) -> Any:
+        reader = HistoryReader(self.settings)
         await reader.start()
         try:
             return await use(reader)

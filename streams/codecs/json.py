@@ -15,10 +15,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from streams import reasons
+from streams import fast, reasons
 from streams.codecs.base import BadRow, Codec, Decoded, Decoder, FieldType
 from streams.codecs.extract import column, out_of_range
+from streams.codecs.fastjson import FastJson
 from streams.codecs.rows import decode_each, explain_text, good_rows
+from streams.packed import Packed
 from tables.columns import Column
 
 _TYPES: Mapping[FieldType, Any] = {
@@ -69,9 +71,25 @@ class JsonDecoder(Decoder):
         self._fields = dict(fields)
         self._root = _Object.of(fields)
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(self._root.type).decode
+        self._fast: FastJson | None = None
 
     def decode(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> Decoded:  # noqa: ARG002 - of the interface
         """Return the columns of the good rows, and the bad rows."""
+        if isinstance(values, Packed):
+            found = self._scanned(values)
+            return self._plain(values.tolist()) if found is None else found
+        return self._plain(values)
+
+    def _scanned(self, values: Packed) -> Decoded | None:
+        """Return what compiled loops make of the values; None where there are none, or they had better not."""
+        kernels = fast.kernels()
+        if self._fast is None and kernels is not None:
+            self._fast = FastJson(self._fields, self._plain, kernels)
+        return (
+            self._fast.decode(values) if kernels is not None and self._fast is not None and self._fast.wants else None
+        )
+
+    def _plain(self, values: Sequence[bytes | None]) -> Decoded:
         rows, bad = decode_each(self._decode, values, _explain)
         try:
             columns = self._columns(rows)

@@ -298,7 +298,9 @@ class InputPartition:
         await self._upkeep()
         self.position = waiting[-1].hi
         self._release(self.position)
-        self.runtime.stats.batch(sum(map(len, waiting)), time.perf_counter() - began)
+        records = sum(map(len, waiting))
+        self.runtime.note(records)
+        self.runtime.stats.batch(records, time.perf_counter() - began)
 
     async def _fold(self, waiting: Sequence[Records]) -> None:
         """Fold batches into the tables, and send blocks of them to those that are re-keyed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
+from streams import fast
 from streams.effects import Limits
 from streams.rekey.sender import Sender
 from streams.runtime import collector
@@ -81,6 +82,7 @@ class Runtime:
         self._client: Client | None = None
         self._events: EventProducer | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._records = 0
 
     @property
     def consumer(self) -> BatchConsumer:
@@ -95,7 +97,14 @@ class Runtime:
         self.consumer.wanted = self.wanted
         self.consumer.drained = self.drained
         collector.spare()
+        self.note(0)
         self.waiting_for = ""
+
+    def note(self, records: int) -> None:
+        """Count records that were read; when there were many, compiled loops are loaded for those to come."""
+        self._records += records
+        if fast.wanted(self._records):
+            fast.prepare()
 
     async def stop(self) -> None:
         """Close partitions and connections."""

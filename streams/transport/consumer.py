@@ -21,7 +21,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 from mode.utils.logging import get_logger
 
-from streams.transport import fetch, group
+from streams.transport import fetch, group, unpacking
 from streams.transport.errors import TransportError, Unreachable
 
 if TYPE_CHECKING:
@@ -104,13 +104,14 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     async def _take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
         fetcher = self._ensure_consumer()._fetcher
+        fetch.keep(fetcher, self.consumer.batch_topics)
         fetch.widen(fetcher)
         deadline = time.monotonic() + TAKE_TIMEOUT
         with fetcher._subscriptions.fetch_context():
             while True:
                 self._nudged.clear()
                 tps = {_aiokafka_tp(tp) for tp in wanted()}
-                found = fetch.take(fetcher, tps, max_bytes, keys=self.consumer.batch_topics)
+                found = fetch.take(fetcher, tps, max_bytes, max_batch_bytes=self.consumer.max_batch_bytes)
                 left = deadline - time.monotonic()
                 if found or left <= 0 or not self.consumer.flow_active:
                     return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
@@ -147,6 +148,8 @@ class BatchConsumer(driver.Consumer):
     fetch_settings: ClassVar[dict[str, int]] = {"fetch_max_wait_ms": 500, "fetch_max_bytes": 64 << 20}
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
     max_take_bytes = 8 << 20
+    max_batch_bytes = unpacking.MAX_BYTES
+    """What the records of one fetched batch may take when they are decompressed."""
     app: Any
     _thread: BatchThread
 

@@ -1,79 +1,39 @@
 """Whole record batches out of an aiokafka consumer, without one object per record.
 
 It reads the fetcher of one consumer *instance*; nothing of aiokafka is patched. What a fetch brought (`FetchResult`) is
-read either here or by aiokafka's own `getmany`, never by both. Call it in the thread and loop that run the consumer.
+read either here or by aiokafka's own `getmany`, never by both. Call it in the thread and loop that run the consumer,
+and `keep` once before, so that the bytes of answers are there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import CorruptRecordException
 from cramjam import DecompressionError
 
-from streams.effects import Records
+from streams.transport import answers, unpacking
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
 from streams.transport.errors import ReadFailed
+from streams.transport.reading import DAMAGE, Objects, read
+from streams.transport.wire import is_readable, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from aiokafka import TopicPartition
-    from numpy.typing import NDArray
 
-_DAMAGE = (
-    CorruptRecordException,
-    ReadFailed,
-    RuntimeError,
-    ValueError,
-    OSError,
-    EOFError,
-    zlib.error,
-    DecompressionError,
-)
+    from streams.effects import Records
+
+_DAMAGE = (*DAMAGE, ReadFailed, DecompressionError)
 """What checks, decoders and decompressors raise for bytes that are no record batch."""
 MAX_BYTES = 4 << 20
 MAX_RECORDS = 100_000
 READER_BYTES = 16 << 20
 """What may be received before it is parsed: with aiokafka's own 64 KiB, a large answer stops and goes on 30 times."""
-
-
-@dataclass(slots=True)
-class _Part:
-    """What was read of one partition so far.
-
-    Args:
-        keyed: whether record keys are wanted.
-    """
-
-    keyed: bool
-    values: list[bytes | None] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    stamps: list[NDArray[np.int64]] = field(default_factory=list)
-    offsets: list[NDArray[np.int64]] = field(default_factory=list)
-
-    def add(self, batch: Any) -> None:
-        """Append the records of a batch, or nothing of one that is damaged."""
-        # A list of record objects and its columns cost less than a loop, and offsets then nothing.
-        rows = list(batch)
-        self.values += [row.value for row in rows]
-        self.stamps.append(np.array([row.timestamp for row in rows], np.int64))
-        self.offsets.append(_offsets(rows))
-        if self.keyed:
-            self.keys += [row.key for row in rows]
-
-    def records(self, lo: int, hi: int) -> Records:
-        """Return all of it, without what lies before the offset `lo`."""
-        offsets, stamps = _joined(self.offsets), _joined(self.stamps)
-        before = int(np.searchsorted(offsets, lo))
-        del self.values[:before], self.keys[:before]
-        return Records(lo, hi, offsets[before:], stamps[before:], self.values, self.keys if self.keyed else None)
 
 
 def take(
@@ -82,7 +42,7 @@ def take(
     max_bytes: int = MAX_BYTES,
     max_records: int = MAX_RECORDS,
     *,
-    keys: Collection[str] = (),
+    max_batch_bytes: int = unpacking.MAX_BYTES,
 ) -> dict[TopicPartition, Records]:
     """Take what was fetched, as whole record batches, and move the positions behind it.
 
@@ -91,7 +51,8 @@ def take(
         partitions: those to take from; None means all.
         max_bytes: of values per partition; the batch that passes it is the last. The rest stays for the next call.
         max_records: the same, in records.
-        keys: topics of which the record keys are wanted too.
+        max_batch_bytes: what the records of one batch may take when they are decompressed; those of a larger one are
+            left out, and `Records.lost` says so.
 
     Returns:
         By partition, the records of `[position, next position)`. They may be none, where all was control records.
@@ -108,12 +69,15 @@ def take(
             drop(fetcher, tp)
             result.check_raise()
         try:
-            taken[tp] = _take_one(Cursor(fetcher, tp, result), tp.topic in keys, max_bytes, max_records)
+            taken[tp] = _take_one(fetcher, tp, result, (max_bytes, max_records, max_batch_bytes))
         except ReadFailed:
             if not taken:
                 raise
             break  # it is fetched again, and raised by a later call
     return taken
+
+
+keep = answers.keep
 
 
 def widen(fetcher: Any) -> None:
@@ -193,8 +157,6 @@ def position(fetcher: Any, tp: TopicPartition) -> Position:
 class Cursor:
     """Reads one fetch result batch by batch; the consumer's position follows each batch that was read whole.
 
-    `size` is the length of the fetched bytes, `compressed` whether the last batch was.
-
     Args:
         fetcher: of the consumer.
         tp: the partition.
@@ -210,8 +172,6 @@ class Cursor:
         self._result = result
         self._part = result._partition_records
         self.tp = tp
-        self.size: int = self._part._records.size_in_bytes()
-        self.compressed = False
         if inspect.getgeneratorstate(self._part._records_iterator) != inspect.GEN_CREATED:
             raise ReadFailed(f"{tp}: another reader has begun this fetch result")
 
@@ -244,26 +204,44 @@ class Cursor:
     def _next(self, batch: Any, add: Callable[[Any], None]) -> None:
         if not batch.validate_crc():
             raise ReadFailed(f"the record batch at offset {batch.base_offset} is damaged (its checksum is wrong)")
-        self.compressed = bool(batch.compression_type)
         if not _without_data(self._part, batch):
             add(batch)
-        self._part.next_fetch_offset = max(batch.next_offset, self._part.next_fetch_offset)
+        self.move(max(batch.next_offset, self._part.next_fetch_offset))
+
+    def move(self, offset: int) -> None:
+        """Set the consumer's position."""
+        self._part.next_fetch_offset = offset
         self._result._update_position()
 
 
-def _take_one(cursor: Cursor, keys: bool, max_bytes: int, max_records: int) -> Records:  # noqa: FBT001 - one of four
-    part, size, more = _Part(keys), 0, True
+def _take_one(fetcher: Any, tp: TopicPartition, result: Any, bounds: tuple[int, int, int]) -> Records:
+    """Take from one fetch result; the bounds are those of `take`."""
+    cursor = Cursor(fetcher, tp, result)
+    answer = answers.of(fetcher, tp, cursor.position)
+    if answer is None or not is_readable(answer):
+        return _take_old(cursor, *bounds[:2])
     lo = cursor.position
-    while more and size < max_bytes and len(part.values) < max_records:
-        count = len(part.values)
+    found = walk(result._partition_records, answer, *bounds)
+    records = read(found, lo)
+    if found.failure is not None or not found.more or found.at >= len(answer.data):
+        drop(fetcher, tp)
+    answer.at, answer.offset = found.at, found.position
+    cursor.move(found.position)
+    if found.failure is not None and found.position == lo:
+        raise ReadFailed(f"{tp.topic}-{tp.partition} at offset {lo}: {found.failure}") from found.failure
+    return records
+
+
+def _take_old(cursor: Cursor, max_bytes: int, max_records: int) -> Records:
+    """Take batches of formats 0 and 1, and what was fetched before anybody kept its bytes."""
+    part, more, lo = Objects(), True, cursor.position
+    while more and part.size < max_bytes and len(part) < max_records:
         try:
             more = cursor.read(part.add)
         except ReadFailed:
             if cursor.position == lo:
                 raise
             break
-        if cursor.size > max_bytes or cursor.compressed:  # else all of it is within the bound
-            size += sum([len(value) for value in part.values[count:] if value])
     return part.records(lo, cursor.position)
 
 
@@ -280,20 +258,10 @@ def _without_data(part: Any, batch: Any) -> bool:
 
 def drop(fetcher: Any, tp: TopicPartition) -> None:
     """Forget a fetch result and wake the fetcher."""
+    answers.forget(fetcher, tp)
     result = fetcher._records.pop(tp)
     part = getattr(result, "_partition_records", None)
     if part is not None:
         # Its generator refers to it in turn: without this the fetched bytes stay until the garbage collector runs.
         part._records_iterator.close()
     fetcher._notify(fetcher._wait_consume_future)
-
-
-def _offsets(rows: list[Any]) -> NDArray[np.int64]:
-    """Return the rising offsets of records as an array; without holes from its two ends."""
-    if rows and rows[-1].offset - rows[0].offset == len(rows) - 1:
-        return np.arange(rows[0].offset, rows[-1].offset + 1, dtype=np.int64)
-    return np.array([row.offset for row in rows], np.int64)
-
-
-def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)

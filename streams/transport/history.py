@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +37,11 @@ class HistoryReader:
 
     Args:
         settings: aiokafka's connection arguments.
-        keys: topics of which record keys are wanted.
     """
 
-    def __init__(self, settings: Mapping[str, Any], keys: Collection[str] = ()) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         """Keep the arguments; `start` connects."""
-        self._settings, self._keys = connection(settings), keys
+        self._settings = connection(settings)
         self._address = self._settings.get("bootstrap_servers", "localhost:9092")
         self._consumer = AIOKafkaConsumer(
             **self._settings,
@@ -66,6 +64,7 @@ class HistoryReader:
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
             raise Unreachable(f"no Kafka broker answers at {self._address}: {error}") from error
+        fetch.keep(self._consumer._fetcher)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -148,21 +147,10 @@ class HistoryReader:
                 if records.hi >= hi:
                     del open_[tp]
                     self._consumer.pause(tp)
-                yield tp.topic, tp.partition, _until(records, hi)
+                yield tp.topic, tp.partition, records if records.hi <= hi else records.before(hi)
 
     def _take(self, tps: list[TopicPartition]) -> dict[TopicPartition, Records]:
         try:
-            return fetch.take(self._consumer._fetcher, tps, FETCH_BYTES, keys=self._keys)
+            return fetch.take(self._consumer._fetcher, tps, FETCH_BYTES)
         except KafkaError as error:
             raise ReadFailed(f"{self._address}: {error!r}") from error
-
-
-def _until(records: Records, hi: int) -> Records:
-    """Return the records before an offset."""
-    if records.hi <= hi:
-        return records
-    stop = bisect_left(records.offsets.tolist(), hi)
-    keys = None if records.keys is None else records.keys[:stop]
-    return Records(
-        records.lo, hi, records.offsets[:stop], records.timestamps[:stop], records.values[:stop], keys
-    )  # fmt: skip

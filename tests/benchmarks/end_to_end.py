@@ -67,6 +67,7 @@ def run_worker(bootstrap: str, events: int, app: str = "bench", core: int | None
             STREAMS_KAFKA_REBALANCE_TIMEOUT_MS="4000",
             STREAMS_KAFKA_HEARTBEAT_INTERVAL_MS="1000",
             STREAMS_KAFKA_AUTO_COMMIT_INTERVAL_MS="100",
+            STREAMS_FAST=os.environ.get("STREAMS_FAST", "1"),
             APP_DATADIR=folder,
         )
 

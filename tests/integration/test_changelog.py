@@ -67,7 +67,7 @@ async def read(client: Client, topic: str, partition: int, until: int) -> Record
         found: list[Records] = []
         while not found or found[-1].hi < until:
             await fetch.wait(consumer._fetcher, 5.0, [tp])
-            found += fetch.take(consumer._fetcher, [tp], keys=[topic]).values()
+            found += fetch.take(consumer._fetcher, [tp]).values()
         first = found[0]
         for more in found[1:]:
             first.values += more.values

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +16,27 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.transport import fetch
+from streams import fast
+from streams.transport import answers, fetch
 from streams.transport.errors import ReadFailed
 
 TP = TopicPartition("in", 0)
 NOW = 1_790_000_000_000
+WAYS = ("aiokafka's reader", "objects", "arrays")
+READING = {"kept": True}
+"""Whether `fetcher` has kept the bytes of its answer."""
+
+
+@pytest.fixture(autouse=True, params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every rule holds for the three ways of reading: without the answer's bytes, and with them in two ways."""
+    way: str = request.param
+    kernels = fast.load() if way == "arrays" else None
+    if way == "arrays" and kernels is None:
+        pytest.skip("the extra `fast` is not installed")
+    monkeypatch.setattr(fast._Loading, "kernels", kernels)
+    monkeypatch.setitem(READING, "kept", way != "aiokafka's reader")
+    return way
 
 
 def encode(offsets: list[int], base: int = 0, codec: int = 0, attributes: int = 0, producer: int = -1) -> bytearray:
@@ -62,7 +79,11 @@ def fetcher(data: bytes, position: int = 0, isolation: int = READ_UNCOMMITTED, a
     part = PartitionRecords(TP, MemoryRecords(bytes(data)), list(aborted), position, None, None, True, isolation)  # noqa: FBT003
     result = FetchResult(TP, assignment=assignment, partition_records=part, backoff=0.1)
     woken: list[Any] = []
+    tap = answers.Tap(None, None)
+    if READING["kept"]:
+        tap.kept[TP] = answers.Answer(bytes(data), position)
     return SimpleNamespace(
+        _client=tap,
         _records={TP: result},
         _subscriptions=SimpleNamespace(reassignment_in_progress=False),
         _notify=woken.append,
@@ -78,25 +99,43 @@ def test_every_codec_gives_values_offsets_and_timestamps(codec: int) -> None:
     source = fetcher(encode(list(range(100)), codec=codec) + encode(list(range(100, 150)), 100, codec))
     records = fetch.take(source, [TP])[TP]
     assert (records.lo, records.hi, len(records)) == (0, 150, 150)
-    assert records.values == [b"value-%d" % n for n in range(150)]
+    assert list(records.values) == [b"value-%d" % n for n in range(150)]
     assert np.array_equal(records.offsets, np.arange(150))
     assert np.array_equal(records.timestamps, NOW + np.arange(150))
-    assert records.keys is None
+    assert records.all_keys() == [b"k%d" % n for n in range(150)]
     assert source.state.position == 150
     assert source._records == {}
     assert source.woken == ["future"]
 
 
-def test_keys_come_only_where_they_are_wanted() -> None:
-    """Record keys are read for the topics that are named."""
-    assert fetch.take(fetcher(encode([0, 1])), keys=["in"])[TP].keys == [b"k0", b"k1"]
-    assert fetch.take(fetcher(encode([0, 1])), keys=["other"])[TP].keys is None
+def test_keys_are_those_of_their_records() -> None:
+    """A key is found for any record, in any order, also behind a trimmed beginning."""
+    records = fetch.take(fetcher(encode([0, 1, 2]) + encode([3, 4], 3), position=1))[TP]
+    assert [records.key(row) for row in (3, 0, 2, 1)] == [b"k4", b"k1", b"k3", b"k2"]
+    assert records.before(3).all_keys() == [b"k1", b"k2"]
+
+
+def test_what_is_null_and_what_is_empty_stay_apart() -> None:
+    """Null keys and values are None, empty ones are empty bytes; headers do no harm."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, 0, 0, 1 << 20)
+    rows = [(None, None), (b"", b""), (b"k", None), (None, b"v"), (b"x" * 300, b"y" * 70_000)]
+    for offset, (key, value) in enumerate(rows):
+        builder.append(offset, NOW - 1_000_000_000 * offset, key, value, [("h", b"1"), ("none", None)])
+    records = fetch.take(fetcher(bytes(builder.build())))[TP]
+    assert list(zip(records.all_keys(), records.values, strict=True)) == rows
+    assert records.timestamps.tolist() == [NOW - 1_000_000_000 * offset for offset in range(5)]
+
+
+def test_the_brokers_clock_counts_where_the_topic_says_so() -> None:
+    """Under LogAppendTime every record has the batch's greatest timestamp."""
+    records = fetch.take(fetcher(encode([0, 1], attributes=8)))[TP]
+    assert records.timestamps.tolist() == [NOW + 1] * 2
 
 
 def test_a_batch_that_begins_before_the_position_is_trimmed() -> None:
     """A seek into the middle of a batch gives the records from there on."""
     records = fetch.take(fetcher(encode([5, 6, 7, 8], 5), position=7))[TP]
-    assert (records.lo, records.hi, records.values) == (7, 9, [b"value-7", b"value-8"])
+    assert (records.lo, records.hi, list(records.values)) == (7, 9, [b"value-7", b"value-8"])
     assert records.offsets.tolist() == [7, 8]
 
 
@@ -154,7 +193,7 @@ def test_a_batch_that_lies_about_its_records_is_an_error() -> None:
     bad = encode([2, 3], 2)
     bad[61] = 120
     source = fetcher(encode([0, 1]) + checked(bad))
-    assert fetch.take(source)[TP].values == [b"value-0", b"value-1"]
+    assert list(fetch.take(source)[TP].values) == [b"value-0", b"value-1"]
     with pytest.raises(ReadFailed, match="in-0 at offset 2"):
         fetch.take(fetcher(checked(bad), position=2))
 
@@ -166,6 +205,41 @@ def test_a_compressed_batch_that_is_none_is_an_error(codec: int) -> None:
     bad[22] = codec
     with pytest.raises(ReadFailed, match="in-0 at offset 2"):
         fetch.take(fetcher(checked(bad), position=2))
+
+
+@pytest.mark.parametrize("byte", range(21, 90, 3))
+def test_a_flipped_bit_anywhere_is_found_and_named(byte: int) -> None:
+    """The checksum covers attributes, counts, keys and values: one changed bit in any of them is damage."""
+    bad = encode([2, 3], 2)
+    bad[byte] ^= 0x10
+    source = fetcher(encode([0, 1]) + bad)
+    assert fetch.take(source)[TP].hi == 2
+    with pytest.raises(ReadFailed, match=r"in-0 at offset 2: the record batch at offset 2 is damaged \(its checksum"):
+        fetch.take(fetcher(bad, position=2))
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+def test_a_decompression_bomb_is_left_out_and_told(codec: int, way: str) -> None:
+    """A batch that takes more than the bound is lost whole; its neighbours are read, and memory stays bounded."""
+    if way == "aiokafka's reader":
+        pytest.skip("without its bytes nothing is known of a batch before it is unpacked")
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, 0, 0, 1 << 30)
+    for delta in range(5):
+        builder.append(delta, NOW, None, bytes(4 << 20), [])
+    bomb = bytearray(builder.build())
+    bomb[0:8] = (2).to_bytes(8, "big")
+    source = fetcher(encode([0, 1]) + bomb + encode([7], 7))
+    tracemalloc.start()
+    records = fetch.take(source, max_batch_bytes=8 << 20)[TP]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (records.offsets.tolist(), records.hi) == ([0, 1, 7], 8)
+    assert [(lost.lo, lost.hi, lost.count, lost.size) for lost in records.lost] == [(2, 7, 5, len(bomb))]
+    assert "8388608" in records.lost[0].message
+    assert peak < 10 << 20
+    alone = fetch.take(fetcher(bomb, position=2), max_batch_bytes=8 << 20)[TP]
+    assert (len(alone), alone.hi, len(alone.lost)) == (0, 7, 1)
+    assert len(fetch.take(fetcher(bomb, position=2), max_batch_bytes=21 << 20)[TP]) == 5
 
 
 def test_two_readers_of_one_result_are_refused() -> None:

@@ -1,0 +1,10 @@
+"""Compiled loops over bytes. Imported by `streams.fast.load` alone: numba is an extra, and takes its time to load."""
+
+from __future__ import annotations
+
+from streams.fast.frames import frames
+from streams.fast.intern import intern, slots
+from streams.fast.scan import scan
+from streams.fast.warming import warm
+
+__all__ = ["frames", "intern", "scan", "slots", "warm"]

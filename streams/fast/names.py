@@ -1,0 +1,81 @@
+"""The texts of one field and their codes, which stay the same from batch to batch until there are too many."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.fast.kinds import LENGTH_BITS, TEXT
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MAX_CODES = 1 << 18
+"""Texts that are remembered; then all are forgotten, between two batches."""
+_LEAST = 1 << 10
+_BYTES_EACH = 16
+_SEED = np.uint64(secrets.randbits(64))
+
+
+class Names:
+    """A dictionary of texts.
+
+    Args:
+        kernels: the compiled loops.
+    """
+
+    def __init__(self, kernels: ModuleType) -> None:
+        """Begin empty."""
+        self._kernels = kernels
+        self._clear()
+
+    def _clear(self) -> None:
+        self._slots = np.full(2 * _LEAST, -1, np.int32)
+        self._hashes = np.empty(_LEAST, np.uint64)
+        self._places = np.empty((_LEAST, 2), np.int64)
+        self._arena = np.empty(_BYTES_EACH * _LEAST, np.uint8)
+        self._used = np.zeros(3, np.int64)
+        self._texts: NDArray[Any] = np.empty(0, object)
+
+    def codes(
+        self, buffer: NDArray[np.uint8], kinds: NDArray[np.int8], bits: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the code of each row's text (0 where it has none), shape (n,), and the texts by code.
+
+        Args:
+            buffer: holds the texts.
+            kinds: shape (n,), of `streams.fast.scan`.
+            bits: shape (n,), where they lie.
+        """
+        if self._used[0] > MAX_CODES:
+            self._clear()
+        found, self._used[2] = np.empty(len(kinds), np.int64), 0
+        while not self._kernels.intern(
+            buffer, kinds, bits, _SEED, self._slots, self._hashes, self._places, self._arena, self._used, found
+        ):
+            self._grow(int((bits & ((1 << LENGTH_BITS) - 1))[kinds == TEXT].max()))
+        self._learn()
+        return found, self._texts
+
+    def _grow(self, longest: int) -> None:
+        """Make room for twice as many texts, and for one of this length."""
+        count, size = int(self._used[0]), int(self._used[1])
+        codes, room = 2 * len(self._hashes), 2 * len(self._arena) + longest
+        hashes, places, arena = np.empty(codes, np.uint64), np.empty((codes, 2), np.int64), np.empty(room, np.uint8)
+        hashes[:count], places[:count], arena[:size] = self._hashes[:count], self._places[:count], self._arena[:size]
+        self._hashes, self._places, self._arena = hashes, places, arena
+        self._slots = self._kernels.slots(hashes[:count], 2 * codes)
+
+    def _learn(self) -> None:
+        """Make texts of the new codes."""
+        known, count = len(self._texts), int(self._used[0])
+        if known == count:
+            return
+        arena = self._arena[: self._used[1]].tobytes()
+        new = [arena[start : start + length].decode() for start, length in self._places[known:count].tolist()]
+        grown = np.empty(count, object)
+        grown[:known], grown[known:] = self._texts, new
+        self._texts = grown
