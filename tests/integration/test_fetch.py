@@ -48,6 +48,7 @@ def run(
         tps = [TopicPartition(topic, number) for number in range(3)]
         consumer = AIOKafkaConsumer(**client.settings, enable_auto_commit=False, fetch_max_wait_ms=50, **options)
         await consumer.start()
+        fetch.keep(consumer._fetcher)
         consumer.assign(tps)
         for tp in tps:
             consumer.seek(tp, 0)
@@ -138,7 +139,7 @@ def test_transactions_of_others_are_read_as_they_ended(kafka: KafkaCluster) -> N
         values, position = [], 0
         while position < 4:
             records = await next_of(consumer, tp)
-            values, position = values + records.values, records.hi
+            values, position = [*values, *records.values], records.hi
         assert (values, position) == ([b"kept"], 4)
 
     run(kafka, body, isolation_level="read_committed")
