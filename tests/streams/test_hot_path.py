@@ -1,0 +1,105 @@
+"""Work on the hot path is counted, not timed: Python function calls from fetched bytes to the local store."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from streams import fast
+from streams.engine import StreamEngine, TableEngine
+from streams.load import load
+from streams.plan import plan
+from streams.transport import batches, reading, wire
+from streams.transport.answers import Answer
+from tables.rocks import RocksStore
+from tests.benchmarks.workload import Workload, declaration
+
+EVENTS = 20_000
+PART = SimpleNamespace(_isolation_level=READ_UNCOMMITTED)
+MOST_CALLS = 2_000
+"""For 10,000 events of 100 keys; a call an event would be five times as many."""
+
+
+class HotPath:
+    """The hot path of one partition, as a worker goes it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open an empty partition."""
+        (folder / "ops.yaml").write_text(declaration("ops"))
+        stream = plan(load(folder / "ops.yaml")).streams["events"]
+        self.engine, self.table = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0)
+        self.store = RocksStore(folder / "store")
+        self.table.load(self.store)
+
+    def go(self, answer: bytes, lo: int) -> int:
+        """Take an answer from its bytes to the store; return the number of its records."""
+        found = wire.walk(PART, Answer(answer, lo), len(answer), len(answer), 0)
+        records = reading.read(found, lo)
+        decoded, letters = self.engine.decode(records)
+        assert not letters
+        for write in self.table.fold(decoded):
+            asyncio.run(batches.build(write.records, 1))
+            self.store.write(write.records, lo + len(records))
+        return len(records)
+
+
+def answers() -> list[bytes]:
+    """Return two answers of half of the events each."""
+    rows = list(Workload.make(4 * EVENTS, 100).records(0))[:EVENTS]
+    made = []
+    for begin in (0, EVENTS // 2):
+        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 30)
+        for delta, (key, value, stamp) in enumerate(rows[begin : begin + EVENTS // 2]):
+            builder.append(delta, stamp, key, value, [])
+        made.append(begin.to_bytes(8, "big") + bytes(builder.build())[8:])
+    return made
+
+
+def calls(path: HotPath) -> int:
+    """Return how many Python functions are called for the second answer, when all keys are known."""
+    first, second = answers()
+    count = 0
+
+    def note(_: FrameType, event: str, __: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    path.go(first, 0)
+    sys.setprofile(note)
+    try:
+        n = path.go(second, EVENTS // 2)
+    finally:
+        sys.setprofile(None)
+    assert n == EVENTS // 2
+    return count
+
+
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+def test_no_python_function_is_called_for_each_event(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From fetched bytes to the store, calls go by batches and cells, not by events."""
+    monkeypatch.setattr(fast._Loading, "kernels", fast.load() if way == "compiled" else None)  # noqa: SLF001 - both ways
+    path = HotPath(tmp_path)
+    assert calls(path) < MOST_CALLS
+    path.store.close()
+
+
+def test_a_loop_that_creeps_in_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count sees one call an event, wherever it is made."""
+    monkeypatch.setattr(fast._Loading, "kernels", None)  # noqa: SLF001 - the plain way
+    path = HotPath(tmp_path)
+    decode = path.engine.decode
+
+    def slow(records: Any) -> Any:
+        sum(map(lambda value: len(value), records.values))  # noqa: C417, PLW0108 - the call is what is counted
+        return decode(records)
+
+    monkeypatch.setattr(path.engine, "decode", slow)
+    assert calls(path) > MOST_CALLS
+    path.store.close()
