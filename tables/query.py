@@ -117,12 +117,20 @@ class Reader(BaseReader):
         self._panes = panes(table.window)
 
     def windows(self, from_: int | None = None, to: int | None = None) -> list[int]:
-        """Return the numbers of the windows that have cells and start in `[from_, to)` (ms; None is open), rising."""
+        """Return the numbers of the windows that are kept and start in `[from_, to)` (ms; None is open), rising."""
         asked = self._panes.windows_at(NEVER if from_ is None else from_, FOREVER if to is None else to)
+        least = max(asked.start, self._kept_from())
         found: set[int] = set()
         for pane, first in self._store.groups():
-            found.update(range(max(first, asked.start), min(self._panes.last_of(pane) + 1, asked.stop)))
+            found.update(range(max(first, least), min(self._panes.last_of(pane) + 1, asked.stop)))
         return sorted(found)
+
+    def _kept_from(self) -> int:
+        """Return the first window that has not expired: of older ones some panes may be gone, and others not yet."""
+        progress = self.progress()
+        if progress is None or progress.watermark == NEVER or not self._panes.windowed:
+            return NEVER
+        return self._panes.ending_from(progress.watermark - self.table.keep + 1)
 
     def get(self, key: bytes, from_: int | None = None, to: int | None = None, limit: int = MOST_ROWS) -> list[Row]:
         """Return the rows of one key for the windows that start in `[from_, to)`, oldest first.
@@ -137,6 +145,8 @@ class Reader(BaseReader):
 
     def window(self, k: int, after: bytes | None = None, limit: int = MOST_ROWS, prefix: bytes = b"") -> Page:
         """Return the rows of window `k`, in key order from the key after `after` on, at most `limit`."""
+        if k < self._kept_from():
+            return Page([], None)
         groups = [(p, f) for p, f in self._store.groups() if p in self._panes.panes_of(k) and f <= k]
         keys: set[bytes] = set()
         for group in groups:
@@ -202,6 +212,7 @@ class Reader(BaseReader):
     ) -> tuple[dict[bytes, int], bool]:  # fmt: skip
         """Return key -> its latest window with data, for at least the first `limit` keys, and if that is sure."""
         newest: dict[bytes, int] = {}
+        kept = self._kept_from()
         for pane, first in sorted(self._store.groups(), reverse=True):
             if budget <= 0:
                 return newest, False
@@ -209,6 +220,8 @@ class Reader(BaseReader):
             keys = self._keys((pane, first), prefix, after, most)
             budget -= len(keys) + SEEK
             window = self._panes.last_of(pane)
+            if window < kept:
+                break
             for key in keys:
                 newest.setdefault(key, window)
             if len(keys) == most and (limit is None or most <= limit):

@@ -14,9 +14,10 @@ import pytest
 
 from streams.load import load
 from streams.plan import Plan, plan
+from streams.testing.results import TableView
 from tables import windows
 from tables.durations import render
-from tables.query import Reader
+from tables.reading import reader
 from tests.brokers import KafkaCluster
 from tests.integration.app_run import Run
 from tests.integration.scenario import PARTITIONS
@@ -131,12 +132,11 @@ def kept(run: Windowed, planned: Plan, name: str) -> set[tuple[str, int, int]]:
     kind = name.removeprefix("of_")
     events = run.events()
     for partition, store in compacted(run.bootstrap, table.changelog).items():
-        reader, rows = Reader(table.table, store), ROWS[kind](WINDOWS[kind], events[partition])
-        for page in (reader.window(k, limit=1 << 40) for k in reader.windows()):
-            for row in page.rows:
-                at = (row.key.decode(), row.start or 0, row.end or 0)
-                same(planned, name, row.values, rows[at])
-                found.add(at)
+        rows = ROWS[kind](WINDOWS[kind], events[partition])
+        for row in TableView(table.table, [reader(table.table, store)]).rows():
+            at = (str(row.key), row.start or 0, row.end or 0)
+            same(planned, name, row.values, rows[at])
+            found.add(at)
     return found
 
 

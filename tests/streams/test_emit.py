@@ -111,6 +111,29 @@ tables:
     )
 
 
+def test_expired_rows_are_not_shown() -> None:
+    """A row goes as a whole when its window's end + keep has passed, also where later windows still need its panes."""
+    app = """
+app: t
+streams:
+  access: {topic: access, time: {field: ts, unit: ms}, key: host}
+tables:
+  total:
+    from: access
+    key: host
+    window: {hopping: 30s, every: 10s, grace: 0s}
+    keep: 1m
+    aggregates: {n: count()}
+"""
+    made = Harness(loads(app))
+    begin = BASE // 30_000 * 30_000
+    for second in range(121):
+        made.feed("access", {"host": "a", "ts": begin + second * SECOND}, key="a")
+    rows = {row.start: row.values["n"] for row in made.table("total").rows()}
+    assert min(rows) == begin + 40 * SECOND
+    assert {n for start, n in rows.items() if start <= begin + 90 * SECOND} == {30}
+
+
 def counts(made: Harness) -> list[int]:
     """Return the counts that went out so far."""
     return [each.value["n"] for each in made.emitted("t-total")]
