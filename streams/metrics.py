@@ -130,6 +130,8 @@ class WorkerCollector(Collector):
 
     def _state(self) -> Iterator[Metric]:
         labels, cells, marks, restored, left = ["table", "partition"], [], [], [], []
+        rates: list[tuple[list[str], float]] = []
+        behind: list[tuple[list[str], float]] = []
         for _, table in self._opened():
             name = [table.plan.name, str(table.partition)]
             watermark = table.engine.progress.watermark
@@ -142,10 +144,15 @@ class WorkerCollector(Collector):
             restored.append((name, table.restoring.records if table.restoring else table.restored))
             if table.restoring is not None and table.restoring.seconds_left is not None:
                 left.append((name, table.restoring.seconds_left))
+            if table.restoring is not None:
+                rates.append((name, table.restoring.rate))
+            behind.append((name, float(table.local is not None and table.local.behind)))
         yield _gauge("streams_watermark_timestamp_seconds", "Watermark of the table partition.", labels, marks)
         yield _gauge("streams_cells", "Cells by state: open, or kept for queries.", [*labels, "state"], cells)
         yield _gauge("streams_restored_records", "Changelog records read by the last restore.", labels, restored)
         yield _gauge("streams_restore_remaining_seconds", "Time that the restore in progress will take.", labels, left)
+        yield _gauge("streams_restore_records_per_second", "Speed of the restore in progress.", labels, rates)
+        yield _gauge("streams_store_behind", "1 while the local store is filled behind the cells.", labels, behind)
 
     def _batches(self) -> Iterator[Metric]:
         stats = self.runtime.stats

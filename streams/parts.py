@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     AnyCells = Cells | UnalignedCells
 
 
-def parts(engine: TableEngine, plan: TablePlan) -> tuple[Closer | UnalignedCloser, AnyCells, Judge]:
+def parts(
+    engine: TableEngine, plan: TablePlan, loaded: Cells | None = None
+) -> tuple[Closer | UnalignedCloser, AnyCells, Judge]:
     """Return who closes a table's windows, its open cells, and its rules.
 
     Args:
         engine: that is being made.
         plan: of the table.
+        loaded: cells that were filled from the changelog; None makes empty ones.
     """
     unaligned = unaligned_cells(plan.table)
     if unaligned is not None:
         own = OwnJudge(plan, unaligned.panes)
         return UnalignedCloser(engine, unaligned, own), unaligned, own
-    cells = Cells(plan.table)
+    cells = Cells(plan.table) if loaded is None else loaded
     judge = PaneJudge(plan, cells.panes)
     return Closer(engine, cells, judge), cells, judge

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from streams.rules.judge import AlertView
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
+    from tables.loading import Loader
     from tables.store import Store
 
 _KEY, _VALUE = itemgetter(0), itemgetter(1)
@@ -57,9 +58,11 @@ class TableEngine:
         partition: its number.
         limits: what one write may hold.
         senders: one for each table that reads its closed rows.
+        cells: where they were loaded from the changelog; None makes empty ones.
 
     Attributes:
         progress: how far it has come.
+        behind: whether the store lacks something: then nothing expires, and no row is withdrawn, yet.
         cells: the open cells.
         stats: what it counts.
         shapes: of its cells, the present one and former ones.
@@ -74,14 +77,20 @@ class TableEngine:
     """
 
     def __init__(
-        self, plan: TablePlan, partition: int, limits: Limits | None = None, senders: Sequence[Sender] = ()
+        self,
+        plan: TablePlan,
+        partition: int,
+        limits: Limits | None = None,
+        senders: Sequence[Sender] = (),
+        *,
+        cells: Cells | None = None,
     ) -> None:
         """Begin without state; `load` must follow."""
         self.plan, self.partition = plan, partition
         self.stats = TableStats()
         self.progress = Progress()
         self.shapes = Shapes()
-        self.closer, self.cells, self.judge = parts(self, plan)
+        self.closer, self.cells, self.judge = parts(self, plan, cells)
         self.emitter = Emitter(plan, self.cells.panes)
         self.feeds = ClosedRows(senders, self.cells.panes, self.emitter)
         self.draft = Draft()
@@ -93,6 +102,8 @@ class TableEngine:
         self.cutter = Cutter(self.cells, limits or Limits())
         self._updates, self._withdrawals = Updates(self), Withdrawals(self)
         self._store: Store | None = None
+        self._kept: Store | None = None
+        self.behind = False
         self._restored = False
         self._unsent = False
         self._limits = limits or Limits()
@@ -109,24 +120,32 @@ class TableEngine:
         for _ in self.loading(store):
             pass
 
-    def loading(self, store: Store) -> Iterator[int]:
+    def loading(self, store: Store, loader: Loader | None = None) -> Iterator[int]:
         """Do what `load` does in pieces, and yield the number of cells after each, so that others may run between.
+
+        Args:
+            store: of the partition.
+            loader: has loaded the cells, and what else the changelog says; the store is read later. None reads it now.
 
         Raises:
             StateMismatch: the state is that of another declaration of the table.
         """
-        self._store = store
-        (value,) = store.get_many([PROGRESS])
+        self._store, self._kept = store, store if loader is None else loader.kept
+        kept = self._kept
+        (value,) = kept.get_many([PROGRESS])
         if value is not None:
             self.progress = Progress.decode(value)
             self._restored = True
-        self.shapes, new = adopt(self.plan, self.progress, store)
+        self.shapes, new = adopt(self.plan, self.progress, kept)
         if new is not None:
             self.draft.put(shape_key(self.progress.shape), new)
         self.cells.adopt(self.shapes)
-        yield from self.cells.loading(store, self.progress.before[0])
-        self.ids.load(store, self.progress.watermark)
-        self.judge.load(store, ALERT)
+        if loader is None:
+            yield from self.cells.loading(store, self.progress.before[0])
+        else:
+            loader.finish()
+        self.ids.load(kept, self.progress.watermark)
+        self.judge.load(kept, ALERT)
 
     def start(self, origin: str, z: int) -> Iterator[Write]:
         """Write down that an input begins, before its first event.
@@ -160,6 +179,7 @@ class TableEngine:
             if events:
                 yield Write(self.progress.n, [], events)
             self._acknowledged()
+        self._kept = None
         for record_key in self.judge.orphans:
             self.draft.put(record_key, None)
         self.judge.orphans.clear()
@@ -170,7 +190,7 @@ class TableEngine:
     def _owed(self) -> list[Event]:
         """Return the events of the last write, from the restored state alone."""
         store = self._opened()
-        events = outbox(store, self.progress.n)
+        events = outbox(self._kept or store, self.progress.n)
         if self.plan.table.emit.when == "close":
             events += self.closer.rows_between(self.progress.before, self.progress.judged)
         events += self._updates.owed() + self._withdrawals.owed(store)
@@ -273,7 +293,8 @@ class TableEngine:
     def _settle(self, *, everything: bool = False) -> Iterator[Write]:
         """Do what follows from the table's watermark; `everything` judges all open rows, after a restore."""
         yield from self.closer.settle(everything=everything)
-        yield from self._withdrawals.settle(self._opened())
+        if not self.behind:
+            yield from self._withdrawals.settle(self._opened())
 
     # output
 
@@ -356,7 +377,7 @@ class TableEngine:
         watermark, before = self.progress.watermark, FOREVER
         if self._withdrawals.wanted:
             before = self.progress.withdrawn_before[0]
-        while self._store is not None:
+        while self._store is not None and not self.behind:
             room = min(TOMBSTONES, self.cutter.tombstones(records + len(found), size))
             more = self.cells.expired(watermark, room, self._store, before) if room else []
             found += more
@@ -375,7 +396,7 @@ class TableEngine:
     def next_close(self) -> int | None:
         """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""
         found = [self.closer.next_close(), self._updates.next()]
-        if self._withdrawals.wanted:
+        if self._withdrawals.wanted and not self.behind:
             found.append(self.cells.next_expiry())
         return min((each for each in found if each is not None), default=None)
 

@@ -58,8 +58,8 @@ class CellMap:
         self._local: NDArray[np.intp] = np.empty(0, np.intp)
 
     def adopt(self, shapes: Shapes) -> None:
-        """Write cells in the present shape from now on, and read those of former ones; there are no cells yet."""
-        self.state = State(self.state.layout, shapes.number, shapes.former)
+        """Write cells in the present shape from now on, and read those of former ones."""
+        self.state.number, self.state.former = shapes.number, dict(shapes.former)
 
     def open(self, pane: int, first: int) -> Group:
         """Return the group of a pane that counts from window `first` on, new if there is none."""
@@ -156,12 +156,21 @@ class CellMap:
         group.extend(codes, rows)
 
     def _grow(self, size: int) -> None:
-        if size <= len(self._local):
-            return
-        more = max(size, 2 * len(self._local), 1024) - len(self._local)
+        if size > len(self._local):
+            self._widen(max(size, 2 * len(self._local), 1024))
+
+    def _widen(self, size: int) -> None:
         for name in ("group_of", "code_of", "written", "size", "_local"):
             old = getattr(self, name)
-            setattr(self, name, np.concatenate((old, np.zeros(more, old.dtype))))
+            new = np.zeros(size, old.dtype)  # memory is taken where it is written first
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def reserve(self, cells: int) -> None:
+        """Have room for so many cells, to fill them in without moving those that came before."""
+        if cells > len(self._local):
+            self._widen(cells)
+            self.state.reserve(cells)
 
     def restore(self, group: Group, keys: list[bytes], values: list[bytes]) -> None:
         """Take cells that were written once into a group.
@@ -179,6 +188,38 @@ class CellMap:
         self.written[rows] = written.astype(np.int64)
         self.resize(rows, values, self.state.layout.size if self.state.former else 0)
         self.index.drop(group)
+
+    def place(self, keys: list[bytes], pane: Times, first: Times) -> tuple[Codes, Rows, NDArray[np.bool_]]:
+        """Return of n > 0 cells that were written somewhere the key codes, the rows, and which are the last of equals.
+
+        Args:
+            keys: key bytes.
+            pane: pane numbers.
+            first: first windows.
+
+        Returns:
+            Shape (n,) each; the row is -1 where there is no such cell yet. None is made.
+        """
+        codes = self.keys.learn(keys)
+        rows, last = np.empty(len(codes), np.intp), np.empty(len(codes), bool)
+        for part, groups, which in self._parts(codes, pane, first):
+            places = self.index.places(groups, which, codes[part])
+            found = self.index.flat[places]
+            rows[part], last[part] = found, self._first_touch(places[::-1], found[::-1])[::-1]
+        return codes, rows, last
+
+    def note(self, rows: Rows, written: NDArray[np.uint64], sizes: NDArray[np.int64]) -> None:
+        """Note by which write cells were written, and how long they are."""
+        self.written[rows] = written.astype(np.int64)
+        self.size[rows] = sizes
+        self.largest = max(self.largest, int(sizes.max()))
+
+    def remove(self, rows: Rows) -> None:
+        """Forget single cells."""
+        for group, gone in self.by_group(rows):
+            group.remove(gone)
+            self.index.drop(group)
+        self.state.release(rows)
 
     def resize(self, rows: Rows, values: list[bytes], more: int = 0) -> None:
         """Note how long the values of cells are as they are written, or by how much `more` they may grow then."""

@@ -78,6 +78,11 @@ class Cells:
         return len(self._map.state)
 
     @property
+    def map(self) -> CellMap:
+        """Which state row is whose: what fills the cells from a changelog writes there."""
+        return self._map
+
+    @property
     def pending(self) -> int:
         """How many cells are dirty."""
         return self._pending
@@ -300,13 +305,18 @@ class Cells:
         Args:
             judged_before: the first window that was not judged at the write before.
         """
-        gone = [group for group in self._map.groups.values() if self.panes.last_of(group.pane) < judged_before]
+        gone = [self._map.groups[name] for name in self.closing(judged_before)]
         for group in gone:
             self._map.drop(group)
-            self._close(group.pane, group.first)
+            self.close(group.pane, group.first)
         return sum(group.count for group in gone)
 
-    def _close(self, pane: int, first: int) -> None:
+    def closing(self, judged_before: int) -> list[tuple[int, int]]:
+        """Return the groups (pane, first) that `evict` would forget."""
+        return [name for name in self._map.groups if self.panes.last_of(name[0]) < judged_before]
+
+    def close(self, pane: int, first: int) -> None:
+        """Note a group that is in the store only, and not noted yet: it expires some day."""
         heapq.heappush(self._closed, (self.panes.last_of(pane), pane, first))
 
     def next_expiry(self) -> int | None:
@@ -365,7 +375,7 @@ class Cells:
         """
         for pane, first in sorted(store.groups()):
             if self.panes.last_of(pane) < judged_before:
-                self._close(pane, first)
+                self.close(pane, first)
                 continue
             group, cells = self._map.open(pane, first), cells_of(store, pane, first)
             while items := list(islice(cells, MAX_CELLS)):

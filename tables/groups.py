@@ -62,6 +62,12 @@ class Group:
         self._rows[self.count : end] = rows
         self.count = end
 
+    def remove(self, rows: Rows) -> None:
+        """Take cells out, by their state rows."""
+        kept = ~np.isin(self.rows, rows)
+        self._codes, self._rows = self.codes[kept], self.rows[kept]
+        self.count = len(self._codes)
+
 
 class Index:
     """(group, key code) -> state row, as one dense int32 table a group for the groups used last.

@@ -233,6 +233,16 @@ class KeyCodes:
         new = self._give([key for key in keys if key not in known])
         return np.array(new if len(new) == len(keys) else [known[key] for key in keys], np.int64)
 
+    def learn(self, keys: Sequence[bytes]) -> Codes:
+        """Return the codes of keys that the table holds already, the same ones among them; the limit does not count."""
+        codes = np.fromiter(map(self._codes.get, keys, repeat(_NEW)), np.int64, len(keys))
+        new = np.flatnonzero(codes == _NEW)
+        if len(new):
+            names = [keys[row] for row in new.tolist()]
+            self._give(list(dict.fromkeys(names)))
+            codes[new] = np.fromiter(map(self._codes.__getitem__, names), np.int64, len(names))
+        return codes
+
     def _give(self, keys: list[bytes]) -> list[int]:
         """Give codes to new, distinct keys: those that were taken back first."""
         if not keys:

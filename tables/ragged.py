@@ -41,8 +41,9 @@ class RaggedColumn:
 
     def grow(self, capacity: int) -> None:
         """Have room for rows below `capacity`; new rows are empty."""
-        more = np.zeros(capacity - len(self._length), np.int64)
-        self._start, self._length = np.concatenate((self._start, more)), np.concatenate((self._length, more))
+        start, length = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        start[: len(self._start)], length[: len(self._length)] = self._start, self._length
+        self._start, self._length = start, length
 
     def clear(self, rows: Rows) -> None:
         """Empty these rows."""

@@ -1,4 +1,4 @@
-"""Restoring one table partition: its local store is brought up to its owner's claim, from the changelog, in bulk.
+"""Restoring one table partition from its changelog, in bulk: into its local store, or straight into its cells.
 
 It ends by *position*: when the reader has come to the claim, whatever records lay on the way. A compacted tail, an
 empty partition or control records cannot make it wait for a record that is not there.
@@ -10,18 +10,29 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from tables.records import CLAIM, PROGRESS, Record
+import numpy as np
+
+from tables.records import CLAIM, PROGRESS, Progress, Record
 
 if TYPE_CHECKING:
+    from tables.chunk import Chunk
+    from tables.loading import Loader
     from tables.store import Store
 
 log = logging.getLogger(__name__)
-SLICE = 20_000
-"""Records written to the store at once: RocksDB holds the interpreter lock for as long (about 20 ms)."""
+P = ParamSpec("P")
+T = TypeVar("T")
+SLICE = 50_000
+"""Keys that are collected before they go to the store together."""
+_THREAD = ThreadPoolExecutor(1, "restore")
+"""All restores of a worker compute in one thread: several would only wait for one another's interpreter lock."""
+LOOK_BACK = (200, 50_000)
+"""How far before the claim the last progress is looked for: each write ends with it, but claims may follow."""
 
 
 class OtherLog(Exception):  # noqa: N818 - the name says what is the matter
@@ -32,24 +43,7 @@ class OffsetsGone(Exception):  # noqa: N818 - the name says what is the matter
     """The log no longer has, or never had, the offset that a restore wants to begin at."""
 
 
-@dataclass(slots=True)
-class Chunk:
-    """Records of a changelog as they were read, in order.
-
-    Args:
-        keys: record keys; None keys are not ours and are passed over.
-        values: record values; None is a tombstone.
-        hi: the offset after the chunk. Holes lie in it too.
-        lo: the offset of its first record; None if there is none.
-    """
-
-    keys: list[bytes | None]
-    values: list[bytes | None]
-    hi: int
-    lo: int | None = None
-
-
-Read = Callable[[int | None, int], AsyncIterator[Chunk]]
+Read = Callable[[int | None, int], "AsyncIterator[Chunk]"]
 """`read(start, until)`: the changelog from offset `start` (None: its first) until the position is `until` or more."""
 
 
@@ -61,11 +55,13 @@ class RestoreProgress:
         records: read so far.
         size: bytes of keys and values read so far.
         seconds_left: at the speed so far; None where it cannot be told yet.
+        rate: records/s so far.
     """
 
     records: int
     size: int
     seconds_left: float | None
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +85,89 @@ class RestoreResult:
     previous: bytes | None
 
 
+class Pace:
+    """Says how fast a stretch of a log is read, and how long the rest will take.
+
+    Args:
+        until: the offset at which it ends.
+        tell: is called after every chunk.
+    """
+
+    def __init__(self, until: int, tell: Callable[[RestoreProgress], None] | None) -> None:
+        """Start the clock."""
+        self._until, self._tell = until, tell
+        self._began = time.monotonic()
+        self._first: int | None = None
+        self.records = 0
+        self.size = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    def chunk(self, chunk: Chunk, start: int | None) -> None:
+        """Count a chunk; `start` is the offset at which the reading began, if it is known."""
+        first = chunk.lo if start is None else start
+        self._first = (chunk.hi if first is None else first) if self._first is None else self._first
+        self.records, self.size = self.records + len(chunk), self.size + chunk.size
+        if self._tell is not None:
+            spent, done = self.seconds, chunk.hi - self._first
+            left = spent * max(0, self._until - chunk.hi) / done if done > 0 else None
+            self._tell(RestoreProgress(self.records, self.size, left, self.records / spent if spent > 0 else 0.0))
+
+
+async def last_progress(read: Read, claim_offset: int) -> Progress | None:
+    """Return the progress of the last write before a claim, None if it is not near the end or there is none.
+
+    Raises:
+        OffsetsGone: the log has lost its end.
+    """
+    for back in LOOK_BACK:
+        found, start = None, max(0, claim_offset - back)
+        try:
+            async for chunk in read(start, claim_offset + 1):
+                few = chunk.take(np.flatnonzero(chunk.keys.size == len(PROGRESS))).items()
+                found = next((value for key, value in reversed(few) if key == PROGRESS and value), found)
+        except OffsetsGone:
+            continue
+        if found is not None:
+            return Progress.decode(found)
+    return None
+
+
+async def load(
+    loader: Loader, read: Read, claim_offset: int, *, progress: Callable[[RestoreProgress], None] | None = None
+) -> RestoreResult:
+    """Bring cells to what their changelog says at the claim, from where the loader stands.
+
+    The memory that it takes is that of the open cells and of a chunk: what is read does not pile up.
+
+    Args:
+        loader: of the cells.
+        read: the changelog.
+        claim_offset: of the owner's acknowledged claim.
+        progress: called after every chunk.
+
+    Raises:
+        OffsetsGone: the log has lost where the loader stands.
+        ValueError: a cell is not one of the table.
+    """
+    start, pace, own, previous = loader.position, Pace(claim_offset + 1, progress), None, None
+    async for chunk in read(start, claim_offset + 1):
+        pace.chunk(chunk, start)
+        if chunk.hi > claim_offset:
+            rest, own = _without_claim(chunk)
+            await in_thread(loader.apply, rest)
+            (previous,) = loader.kept.get_many([CLAIM])
+        else:
+            await in_thread(loader.apply, chunk)
+    if own is not None:
+        loader.kept.write([Record(CLAIM, own)])
+    loader.position = max(loader.position or 0, claim_offset + 1)
+    return RestoreResult(start, pace.records, pace.size, pace.seconds, "", previous)
+
+
 async def restore(  # noqa: PLR0913 - independent, half of them with a default
     store: Store,
     read: Read,
@@ -99,6 +178,8 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
     progress: Callable[[RestoreProgress], None] | None = None,
 ) -> RestoreResult:
     """Bring a store to what its changelog says at the claim; the claim itself is the last record it takes.
+
+    Killed anywhere, it leaves a store that is what the log says at the store's offset.
 
     Args:
         store: of the partition.
@@ -114,7 +195,7 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
         StoreError: the store cannot be written.
     """
     work = _Restore(store, claim_offset, progress)
-    rebuilt = _unusable(store, claim_offset, max_age)
+    rebuilt = unusable(store, claim_offset, max_age)
     if rebuilt:
         _throw_away(store, name, rebuilt)
     try:
@@ -130,8 +211,14 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
     return work.result(rebuilt)
 
 
-def _unusable(store: Store, claim_offset: int, max_age: float) -> str:
-    """Return why the local store cannot be used, empty if it can."""
+def unusable(store: Store, claim_offset: int, max_age: float) -> str:
+    """Return why a local store cannot be used, empty if it can.
+
+    Args:
+        store: of the partition.
+        claim_offset: of the owner's acknowledged claim.
+        max_age: seconds; see `restore`.
+    """
     offset = store.offset()
     if offset is None:
         return ""
@@ -147,33 +234,45 @@ def _throw_away(store: Store, name: str, why: str) -> None:
     store.clear()
 
 
+async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Do `work` in the restoring thread; if the caller is cancelled it is awaited all the same."""
+    task = asyncio.get_running_loop().run_in_executor(_THREAD, partial(work, *args, **options))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _without_claim(chunk: Chunk) -> tuple[Chunk, bytes | None]:
+    """Return the last chunk without the claim that ends it, and the claim's value (None: it is not there)."""
+    ends = chunk.take(slice(-1, None)).items()
+    if not ends or ends[0][0] != CLAIM:
+        return chunk, None
+    return chunk.take(slice(0, -1)), ends[0][1]
+
+
 class _Restore:
-    """One restore as it goes on."""
+    """One restore of a store as it goes on."""
 
     def __init__(self, store: Store, claim_offset: int, progress: Callable[[RestoreProgress], None] | None) -> None:
         self._store = store
         self._claim = claim_offset
-        self._progress = progress
-        self._began = time.monotonic()
-        self._records = 0
-        self._size = 0
+        self._pace = Pace(claim_offset + 1, progress)
         self._start: int | None = None
         self._previous: bytes | None = None
+        self._latest: dict[bytes | None, bytes | None] = {}
 
     async def run(self, read: Read) -> None:
         """Read from the store's offset to the claim, and write the store."""
         self._start = self._store.offset()
-        first = self._start
+        self._latest.clear()
         proof = self._proof()
-        async for chunk in read(self._start - 1 if proof and self._start else self._start, self._claim + 1):
-            if proof:
-                self._confirm(chunk, proof)
-                proof = {}
-            first = chunk.hi if first is None else first
-            self._records += len(chunk.keys)
-            self._size += sum([len(key or b"") for key in chunk.keys]) + sum([len(v or b"") for v in chunk.values])
-            await self._write(chunk)
-            self._tell(chunk.hi, first)
+        async for each in read(self._start - 1 if proof and self._start else self._start, self._claim + 1):
+            chunk = self._confirmed(each, proof) if proof else each
+            proof = {}
+            self._pace.chunk(chunk, self._start)
+            await self._take(chunk)
 
     def _proof(self) -> dict[bytes, bytes]:
         """Return what the record before the store's offset can be: the owner's last progress, or its claim."""
@@ -182,39 +281,37 @@ class _Restore:
         values = zip((PROGRESS, CLAIM), self._store.get_many([PROGRESS, CLAIM]), strict=True)
         return {key: value for key, value in values if value is not None}
 
-    def _confirm(self, chunk: Chunk, proof: dict[bytes, bytes]) -> None:
+    def _confirmed(self, chunk: Chunk, proof: dict[bytes, bytes]) -> Chunk:
         """See that the log has the store's last record where it was; no two owners write equal ones."""
-        at = (self._start or 0) - 1
-        if chunk.lo != at or chunk.keys[0] is None or proof.get(chunk.keys[0]) != chunk.values[0]:
+        offset = (self._start or 0) - 1
+        first = chunk.take(slice(0, 1)).items()
+        if chunk.lo != offset or first[0][0] is None or proof.get(first[0][0]) != first[0][1]:
             raise OtherLog(
-                f"the changelog does not have its last record at offset {at}: the topic was made anew, or was "
+                f"the changelog does not have its last record at offset {offset}: the topic was made anew, or was "
                 f"compacted since"
             )
-        del chunk.keys[0], chunk.values[0]
+        return chunk.take(slice(1, None))
 
-    async def _write(self, chunk: Chunk) -> None:
-        own = None
-        if chunk.hi > self._claim and chunk.keys and chunk.keys[-1] == CLAIM:
-            own = chunk.values.pop()
-            chunk.keys.pop()
-        latest = dict(zip(chunk.keys, chunk.values, strict=True))
-        ours = sorted(key for key in latest if key is not None)  # RocksDB takes sorted keys in a third of the time
-        items = (Record(key, latest[key]) for key in ours)
-        while part := list(islice(items, SLICE)):
-            self._store.write(part)
-            await asyncio.sleep(0)
-        if chunk.hi > self._claim:
-            (self._previous,) = self._store.get_many([CLAIM])
-        self._store.write([Record(CLAIM, own)] if own else [], chunk.hi)
-
-    def _tell(self, position: int, first: int) -> None:
-        if self._progress is None:
-            return
-        spent, done = time.monotonic() - self._began, position - first
-        left = spent * max(0, self._claim + 1 - position) / done if done > 0 else None
-        self._progress(RestoreProgress(self._records, self._size, left))
+    async def _take(self, chunk: Chunk) -> None:
+        """Collect a chunk; write what is collected when it is much, or the last."""
+        last = chunk.hi > self._claim
+        chunk, own = _without_claim(chunk) if last else (chunk, None)
+        self._latest.update(chunk.items())
+        if last:
+            known = self._latest.get(CLAIM, self._store.get_many([CLAIM])[0])
+            self._previous = known
+            self._latest |= {} if own is None else {CLAIM: own}
+        if last or len(self._latest) >= SLICE:
+            await in_thread(_fill, self._store, self._latest, chunk.hi)
+            self._latest = {}
 
     def result(self, rebuilt: str) -> RestoreResult:
         """Return what was done."""
-        seconds = time.monotonic() - self._began
-        return RestoreResult(self._start, self._records, self._size, seconds, rebuilt, self._previous)
+        pace = self._pace
+        return RestoreResult(self._start, pace.records, pace.size, pace.seconds, rebuilt, self._previous)
+
+
+def _fill(store: Store, latest: dict[bytes | None, bytes | None], offset: int) -> None:
+    """Write the last value of each key, by key."""
+    ours = sorted(key for key in latest if key is not None)
+    store.fill([Record(key, latest[key]) for key in ours], offset)

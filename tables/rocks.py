@@ -9,7 +9,18 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from rocksdict import BlockBasedOptions, Cache, DbClosedError, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DbClosedError,
+    IngestExternalFileOptions,
+    Options,
+    Rdict,
+    ReadOptions,
+    SstFileWriter,
+    WriteBatch,
+    WriteOptions,
+)
 
 from tables.records import CELL, GROUP_BYTES, split_cell_key
 from tables.store import StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, after_prefix
@@ -26,6 +37,8 @@ WRITE_BUFFER_BYTES = 8 << 20
 OPEN_FILES = 256
 FLUSH_SECONDS = 300.0
 """Age of the oldest write that is in memory only; a full buffer is flushed earlier."""
+FILE_RECORDS = 5_000
+"""Records from which on a file of their own is cheaper than a write."""
 CHUNK = 1000
 """Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
 _OFFSET = b"\0offset"
@@ -61,7 +74,9 @@ class RocksStore:
     def _open(self) -> None:
         with self._errors():
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(self.directory), _options(self._cache))
+            self._options = _options(self._cache)
+            self._db = Rdict(str(self.directory), self._options)
+            shutil.rmtree(self._filling, ignore_errors=True)
             self._db.set_write_options(_write_options())
         self._flushed = self._clock()
         self._thinned: set[bytes] = set()
@@ -101,9 +116,50 @@ class RocksStore:
             if not self._flushed <= now < self._flushed + FLUSH_SECONDS:
                 self._db.flush(wait=False)
                 self._flushed = now
+        self._note(grown, thinned)
+
+    def _note(self, grown: Iterable[bytes], thinned: Iterable[bytes]) -> None:
+        """Note the groups that got cells, and those that lost some, by what their record keys begin with."""
         with self._noting:
             self._groups.update((prefix, split_cell_key(prefix)[:2]) for prefix in grown if prefix.startswith(CELL))
             self._thinned.update(prefix for prefix in thinned if prefix.startswith(CELL))
+
+    def fill(self, records: Sequence[Record], offset: int) -> None:
+        """Apply many records and the offset: as a file that RocksDB takes over whole, in one step.
+
+        Before that, what is in memory only is flushed: else a killed process could keep the file, whose offset says
+        that it has everything, and lose what was written before it.
+        """
+        if len(records) < FILE_RECORDS:
+            self.write(records, offset)
+            return
+        grown, thinned = set(), set()
+        now = b"%d" % int(self._clock() * 1000)
+        with self._errors():
+            self._filling.mkdir(exist_ok=True)
+            path = str(self._filling / f"{offset}.sst")
+            writer = SstFileWriter(self._options)
+            writer.open(path)
+            for key, value in ((_OFFSET, b"%d" % offset), (_WRITTEN, now), *records):
+                prefix = key[:GROUP_BYTES]
+                if value is None:
+                    del writer[key]
+                    thinned.add(prefix)
+                else:
+                    writer[key] = value
+                    grown.add(prefix)
+            writer.finish()
+            self._db.flush(wait=True)
+            moving = IngestExternalFileOptions()
+            moving.set_move_files(True)
+            self._db.ingest_external_file([path], moving)
+        self._flushed = self._clock()
+        self._note(grown, thinned)
+
+    @property
+    def _filling(self) -> Path:
+        """Where files are made before they are taken over."""
+        return self.directory.with_name(f"{self.directory.name}.filling")
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each record key, None where there is none."""
@@ -191,6 +247,7 @@ class RocksStore:
         """Close the database and delete its directory."""
         self.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self._filling, ignore_errors=True)
 
 
 def open_or_rebuild(directory: Path, cache: Cache | None = None) -> tuple[RocksStore, StoreCorrupt | None]:

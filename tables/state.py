@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from tables.aggregates.base import Fixed, Objects, Ragged
+from tables.chunk import Chunk, Spans, pieces, view_at
 from tables.ragged import RaggedColumn
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Columns = Mapping[str, Mapping[str, Fixed | Ragged | Objects]]
 _NUMBER_BITS = 48
 _WRITE = np.uint64((1 << _NUMBER_BITS) - 1)
 """The bits of a cell's first field that hold the number of its write; those above hold the number of its shape."""
+_FIRST = np.dtype("<u8")
 _OBJECT_BYTES = 16
 """What an object is guessed to take when the size of a cell is estimated."""
 _SMALL = 64
@@ -75,6 +77,26 @@ class Former:
 
     layout: Layout
     lived: frozenset[str]
+
+
+class Encoded(NamedTuple):
+    """Cells as they were written.
+
+    Args:
+        blob: holds them.
+        records: their fixed parts, shape (m,).
+        edges: where each variable column begins in every cell, and where the last ends; shape (m,) each.
+    """
+
+    blob: bytes
+    records: NDArray[Any]
+    edges: list[NDArray[np.int64]]
+
+    @property
+    def written(self) -> NDArray[np.uint64]:
+        """By which write each was written."""
+        numbers: NDArray[np.uint64] = self.records["n"] & _WRITE
+        return numbers
 
 
 class State:
@@ -127,6 +149,11 @@ class State:
         raw(self._records)[rows] = self.layout.zero
         return rows
 
+    def reserve(self, rows: int) -> None:
+        """Have room for so many rows; memory is taken where it is written first."""
+        if rows > len(self._records):
+            self._grow(rows)
+
     def release(self, rows: Rows) -> None:
         """Give rows back (unique, in use); they are forgotten."""
         for column in self._variable():
@@ -157,6 +184,17 @@ class State:
         for part in parts:
             cells = [cell + tail for cell, tail in zip(cells, part, strict=True)]
         return cells
+
+    def shapes(self, blob: bytes, values: Spans) -> NDArray[np.uint64]:
+        """Return for each cell the number of the shape in which it was written, shape (m,).
+
+        Raises:
+            ValueError: a value is too short to be a cell.
+        """
+        if (values.size < _FIRST.itemsize).any():
+            raise ValueError(f"a cell of {values.size.min()} bytes is too short for any table")
+        numbers: NDArray[np.uint64] = view_at(blob, f"V{_FIRST.itemsize}")[values.start].view(_FIRST)
+        return numbers >> np.uint64(_NUMBER_BITS)
 
     def decode(self, values: Sequence[bytes]) -> tuple[Rows, NDArray[np.uint64]]:
         """Return new rows that hold the cells of these values, and the write number of each, both shape (m,).
@@ -194,39 +232,51 @@ class State:
 
     def _decode(self, values: Sequence[bytes]) -> tuple[Rows, NDArray[np.uint64]]:
         """Return the same for cells of the present shape."""
-        size, lengths = self.layout.size, np.fromiter(map(len, values), np.int64, len(values))
-        if (lengths < size).any():
-            raise ValueError(
-                f"a cell of {lengths.min()} bytes is too short for this table: its fixed part takes {size}"
-            )
-        records = np.frombuffer(b"".join([value[:size] for value in values]), self.layout.dtype)
-        written = records["n"]
-        if (written >> _NUMBER_BITS != self.number).any():
-            raise ValueError("a cell is of a shape that is not kept: it is another table's, or damaged")
-        spans = self._spans(records, lengths)
+        chunk = Chunk.of([], values, 0)
+        cells = self.read(chunk.blob, chunk.values)
         rows = self.allocate(len(values))
-        raw(self._records)[rows] = raw(records)
-        for at, span in zip(self.layout.variable, spans, strict=True):
-            pieces = [value[start:end] for value, start, end in zip(values, *span, strict=True)]
-            column = self._views[at[0]][at[1]]
-            if isinstance(column, RaggedColumn):
-                entries = np.frombuffer(b"".join(pieces), column.dtype)
-                column.replace(rows, entries, records[_field(at)].astype(np.int64))
-            else:
-                column[rows] = boxed([msgspec.json.decode(piece) for piece in pieces])
-        return rows, written & _WRITE
+        self.put(rows, cells)
+        return rows, cells.written
 
-    def _spans(self, records: NDArray[Any], lengths: NDArray[np.int64]) -> list[tuple[list[int], list[int]]]:
-        """Return for every variable column where its bytes start and end in each value."""
-        edges: list[NDArray[np.int64]] = [np.full(len(records), self.layout.size, np.int64)]
-        for at, column in zip(self.layout.variable, self._variable(), strict=True):
+    def read(self, blob: bytes, values: Spans) -> Encoded:
+        """Return cells of the present shape, as they lie in a block of bytes.
+
+        Raises:
+            ValueError: a value is no cell of this layout.
+        """
+        size = self.layout.size
+        if (values.size < size).any():
+            raise ValueError(
+                f"a cell of {values.size.min()} bytes is too short for this table: its fixed part takes {size}"
+            )
+        records = view_at(blob, f"V{size}")[values.start].view(self.layout.dtype)
+        if (records["n"] >> _NUMBER_BITS != self.number).any():
+            raise ValueError("a cell is of a shape that is not kept: it is another table's, or damaged")
+        return Encoded(blob, records, self._edges(records, values))
+
+    def put(self, rows: Rows, cells: Encoded) -> None:
+        """Overwrite rows (unique), shape (m,), with m cells that were read."""
+        raw(self._records)[rows] = raw(cells.records)
+        for name, (start, end) in zip(self.layout.variable, pairwise(cells.edges), strict=True):
+            column = self._views[name[0]][name[1]]
+            if isinstance(column, RaggedColumn):
+                lengths = cells.records[_field(name)].astype(np.int64)
+                column.replace(rows, _entries(cells.blob, start, lengths, column.dtype), lengths)
+            else:
+                found = pieces(cells.blob, Spans(start, end - start))
+                column[rows] = boxed([msgspec.json.decode(piece or b"") for piece in found])
+
+    def _edges(self, records: NDArray[Any], values: Spans) -> list[NDArray[np.int64]]:
+        """Return where the variable columns begin in each value, and where the last ends."""
+        edges: list[NDArray[np.int64]] = [values.start + self.layout.size]
+        for name, column in zip(self.layout.variable, self._variable(), strict=True):
             width = column.dtype.itemsize if isinstance(column, RaggedColumn) else 1
-            edges.append(edges[-1] + records[_field(at)].astype(np.int64) * width)
-        wrong = np.flatnonzero(edges[-1] != lengths)
+            edges.append(edges[-1] + records[_field(name)].astype(np.int64) * width)
+        wrong = np.flatnonzero(edges[-1] != values.start + values.size)
         if len(wrong):
-            found, said = lengths[wrong[0]], edges[-1][wrong[0]]
+            found, said = values.size[wrong[0]], (edges[-1] - values.start)[wrong[0]]
             raise ValueError(f"a cell of {found} bytes says that it takes {said}: it is another table's, or damaged")
-        return list(pairwise([edge.tolist() for edge in edges]))
+        return edges
 
     def _variable(self) -> list[Any]:
         """Return the ragged and object columns in the order of their layout."""
@@ -260,6 +310,20 @@ def raw(records: NDArray[Any]) -> NDArray[Any]:
 def _field(at: tuple[str, str]) -> str:
     """Return the field name of a column."""
     return ".".join(at)
+
+
+def _entries(blob: bytes, start: NDArray[np.int64], lengths: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the entries of ragged segments, one segment after the other.
+
+    Args:
+        blob: holds them.
+        start: shape (m,), where each segment begins.
+        lengths: shape (m,), entries of each.
+        dtype: of an entry.
+    """
+    before = np.cumsum(lengths) - lengths
+    first = np.repeat(start - before * dtype.itemsize, lengths)
+    return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype)
 
 
 def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[list[bytes], NDArray[np.int64]]:

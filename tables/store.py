@@ -67,6 +67,17 @@ class Store(Protocol):
             StoreFull: the disk is full; nothing was written.
         """
 
+    def fill(self, records: Sequence[Record], offset: int) -> None:
+        """Do the same for many records of distinct keys, sorted by key; while it goes on nobody else may write.
+
+        Args:
+            records: sorted by key; None deletes.
+            offset: as `write`.
+
+        Raises:
+            StoreFull: the disk is full; nothing was written.
+        """
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each record key, None where there is none."""
 
@@ -118,6 +129,10 @@ class MemoryStore:
             if not cells:
                 del self._cells[place]
         self._offset = self._offset if offset is None else offset
+
+    def fill(self, records: Sequence[Record], offset: int) -> None:
+        """Apply records and offset."""
+        self.write(records, offset)
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each record key, None where there is none."""

@@ -139,7 +139,7 @@ class InputPartition:
         await self._cancel()
         self.state, self.reason = State.CLOSED, "closed"
         for table in self.tables:
-            table.close()
+            await table.close()
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None

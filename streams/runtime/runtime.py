@@ -16,6 +16,7 @@ from streams.rekey.sender import Sender
 from streams.runtime import collector
 from streams.runtime.partition import INBOX, InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
+from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
@@ -77,6 +78,7 @@ class Runtime:
         self.changelogs: dict[str, str] = {}
         self.turn = asyncio.Lock()
         """Held while a partition decodes, or makes a write: one does at a time."""
+        self.restores = Turns()
         self.waiting_for = "the broker"
         self.rebalanced = False
         self._client: Client | None = None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from streams.runtime.localstore import LocalStore
+from streams.runtime.restoring import Restoring
 from streams.table_engine import TableEngine
 from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.errors import StateLost, WriteFailed
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from streams.plan import TablePlan
     from streams.rekey.sender import Sender
     from streams.runtime.runtime import Runtime
+    from tables.loading import Loader
     from tables.reading import AnyReader
+    from tables.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +50,12 @@ class TablePartition:
     def __init__(self, runtime: Runtime, plan: TablePlan, partition: int) -> None:
         self.runtime, self.plan, self.partition = runtime, plan, partition
         self.engine = TableEngine(plan, partition)
-        self.store: RocksStore | None = None
+        self.local: LocalStore | None = None
         self.reader: AnyReader | None = None
         self.restored = 0
         self.restoring: RestoreProgress | None = None
         self._writer: FencedWriter | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._next: int | None = None
         self.note: Callable[[str], None] = log.info
         self._intact = False
@@ -86,33 +91,41 @@ class TablePartition:
         """Note that nobody wrote between our last write and our claim."""
         self._next = (self._next or 0) + 1
         _own(self.engine, writer)
-        self._store.write([Record(CLAIM, msgspec.json.encode(writer.claimed))], self._next)
+        self._local.write([Record(CLAIM, msgspec.json.encode(writer.claimed))], self._next)
 
     async def _load(self, writer: FencedWriter) -> None:
         self.forget()
-        if self.store is None:
-            self.store = await asyncio.to_thread(self._open_store)
-        store = self._store
-        changelog = self.runtime.changelog(self.plan)
-        self._retention = await self.runtime.retention(changelog)
-        max_age = await self.runtime.max_age(changelog)
-        async with ChangelogReader(self.runtime.kafka, changelog, self.partition) as reader:
+        local = await self._opened()
+        self._retention = await self.runtime.retention(self._changelog)
+        max_age = await self.runtime.max_age(self._changelog)
+        async with self.runtime.restores.restoring(), self._connect() as reader:
             self.restoring = RestoreProgress(0, 0, None)
+            work = Restoring(self.plan, local.store, reader, self._name, max_age, self._progress)
             result = await take_over(
-                writer, reader, store, max_age=max_age, progress=self._progress, waiting=self.note,
-                wait_seconds=self.runtime.zombie_seconds,
+                writer, work.up_to, waiting=self.note, wait_seconds=self.runtime.zombie_seconds
             )  # fmt: skip
         self.restored, self.restoring = result.records, None
-        self._next, self._earliest = store.offset(), reader.earliest if writer.fenced else 0
-        self._check_whole(result, store)
-        engine = TableEngine(self.plan, self.partition, self.runtime.limits(writer), await self._senders())
+        self._earliest = reader.earliest if writer.fenced else 0
+        await self._begin(writer, work.loader, result)
+        if work.loader is not None:
+            self.engine.behind = True
+            local.fill(self._connect, self._next or 0, self.runtime.restores, max_age, self._filled)
+
+    async def _begin(self, writer: FencedWriter, loader: Loader | None, result: RestoreResult) -> None:
+        """Make the engine of what was restored: in memory, or in the store."""
+        store = self._local.store
+        self._next = store.offset() if loader is None else loader.position
+        self._check_whole(result, store if loader is None else loader.kept)
+        limits, cells = self.runtime.limits(writer), None if loader is None else loader.cells
+        engine = TableEngine(self.plan, self.partition, limits, await self._senders(), cells=cells)
         engine.stats = self.runtime.table_stats[self.plan.name]
-        for _ in engine.loading(store):
+        for _ in engine.loading(store, loader):
             await asyncio.sleep(0)
         if not engine.progress.n:
             engine.progress.floor = (self._next or 1) - 1
         _own(engine, writer)
-        self.engine, self.reader = engine, reader_of(self.plan.table, store, engine.shapes)
+        self.engine = engine
+        self.reader = reader_of(self.plan.table, store, engine.shapes) if loader is None else None
         self._intact = True
 
     async def _senders(self) -> list[Sender]:
@@ -120,15 +133,40 @@ class TablePartition:
         feeds = self.runtime.plan.feeds.get(self.plan.name, ())
         return [await self.runtime.sender(each, f"{self.plan.changelog}-{self.partition}") for each in feeds]
 
-    def _check_whole(self, result: RestoreResult, store: RocksStore) -> None:
+    def _filled(self) -> None:
+        """Let views, expiry and rewriting read the store, which has everything now."""
+        self.engine.behind = False
+        self.reader = reader_of(self.plan.table, self._local.store, self.engine.shapes)
+
+    @property
+    def _changelog(self) -> str:
+        return self.runtime.changelog(self.plan)
+
+    @property
+    def _name(self) -> str:
+        return f"table {self.plan.name}, partition {self.partition}"
+
+    def _connect(self) -> ChangelogReader:
+        return ChangelogReader(self.runtime.kafka, self._changelog, self.partition)
+
+    async def _opened(self) -> LocalStore:
+        """Return the local store, opened if it is not, and filled by nobody."""
+        if self._closing is not None:
+            await self._closing
+        if self.local is None:
+            self.local = LocalStore(await asyncio.to_thread(self._open_store), self._name)
+        await self.local.ended()
+        return self.local
+
+    def _check_whole(self, result: RestoreResult, kept: Store) -> None:
         """See that the changelog had everything; a store that was intact writes again what the log has lost."""
-        name = f"changelog {self.runtime.changelog(self.plan)}-{self.partition}"
-        (value,) = store.get_many([PROGRESS])
+        name = f"changelog {self._changelog}-{self.partition}"
+        (value,) = kept.get_many([PROGRESS])
         progress = None if value is None else Progress.decode(value)
         if progress is None or progress.floor >= self._earliest:
             return
         if result.start is None or result.rebuilt:
-            store.clear()
+            self._local.store.clear()
             raise StateLost(
                 f"{name} begins at offset {self._earliest}, and its state needs all from {progress.floor} on. "
                 f"Records were deleted by hand, or its retention is too short. Bring the topic back from a copy, or "
@@ -158,16 +196,25 @@ class TablePartition:
         self.restoring = progress
 
     @property
-    def _store(self) -> RocksStore:
-        if self.store is None:
-            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}, is not open")
-        return self.store
+    def store(self) -> Store | None:
+        """The local store, None while it is not open."""
+        return None if self.local is None else self.local.store
+
+    @property
+    def _behind(self) -> bool:
+        return self.local is not None and self.local.behind
+
+    @property
+    def _local(self) -> LocalStore:
+        if self.local is None:
+            raise RuntimeError(f"{self._name}, is not open")
+        return self.local
 
     async def deliver(self, write: Write) -> None:
         """Carry out a write: letters, changelog, events, local store, in this order (rules 3 and 5)."""
-        writer, store = self._writer, self._store
+        writer, local = self._writer, self._local
         if writer is None:
-            raise RuntimeError(f"table {self.plan.name}, partition {self.partition}, is not claimed")
+            raise RuntimeError(f"{self._name}, is not claimed")
         if write.letters:
             await self.runtime.send(write.letters)
         if write.records:
@@ -175,7 +222,7 @@ class TablePartition:
         if write.events:
             await self.runtime.send(write.events)
         if write.records:
-            store.write(write.records, self._next)
+            local.write(write.records, self._next or 0)
 
     async def renew(self) -> None:
         """Claim again when the last claim is old: a broker forgets a producer id that is not used (rule 2)."""
@@ -195,7 +242,7 @@ class TablePartition:
         now, progress = time.time(), self.engine.progress
         kept = self._retention
         old = kept is not None and now - progress.rewritten / 1000 > kept / 2
-        if not self._intact or not (old or progress.floor < self._earliest):
+        if not self._intact or self._behind or not (old or progress.floor < self._earliest):
             return iter(())
         return self.engine.rewrite(int(now * 1000), self._next or 0)
 
@@ -213,20 +260,27 @@ class TablePartition:
         """
         self._intact = False
         self.restoring = None
+        if self.local is not None:
+            self.local.cancel()
         if isinstance(error, StoreError) and error.directory == self.path:
             self._damaged = isinstance(error, StoreCorrupt)
             self._close_store()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the local store."""
         self.forget()
         self._close_store()
+        if self._closing is not None:
+            await self._closing
 
     def _close_store(self) -> None:
+        """Close the store; where a thread still fills it, as soon as that has ended."""
         self.reader = None
-        store, self.store = self.store, None
-        if store is not None:
-            store.close()
+        local, self.local = self.local, None
+        if local is not None and local.behind:
+            self._closing = asyncio.create_task(local.close(), name=f"close {self._name}")
+        elif local is not None:
+            local.store.close()
 
 
 def _own(engine: TableEngine, writer: FencedWriter) -> None:

@@ -5,37 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest
 
-from streams.transport import fetch
+from streams.transport import recordbatch
 from streams.transport.appender import DELIVERY_SECONDS
-from streams.transport.client import connection
+from streams.transport.client import BACKOFF_SECONDS, Client
 from streams.transport.errors import ReadFailed, Unreachable
 from streams.transport.produce import Claim
-from tables.recovery import Chunk, OffsetsGone, restore
+from tables.chunk import Chunk
+from tables.recovery import OffsetsGone, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
 
     from streams.transport.produce import FencedWriter
-    from tables.recovery import RestoreProgress, RestoreResult
-    from tables.store import Store
+    from tables.recovery import RestoreResult
 
 log = logging.getLogger(__name__)
-FETCH_BYTES = 8 << 20
+T = TypeVar("T")
+FETCH_BYTES = 4 << 20
+"""The most that one answer brings, but for a single batch that is larger. One is in work, and one on its way."""
 CHUNK_RECORDS = 20_000
-"""Records after which a chunk ends with its batch: nothing may hold the event loop for longer than 50 ms."""
+"""Records after which a chunk ends with its batch."""
 STALL_SECONDS = 60.0
+_WAIT_MS = 100
+_UNCOMMITTED = 0
+_EARLIEST = -2
+_FOLLOWER = -1
 
 
 class ChangelogReader:
-    """Reads one changelog partition with a consumer of its own, outside of every group.
+    """Reads one changelog partition over a connection of its own, outside of every group.
 
     Args:
         settings: aiokafka's connection arguments.
@@ -45,11 +51,12 @@ class ChangelogReader:
 
     def __init__(self, settings: Mapping[str, Any], topic: str, partition: int) -> None:
         """Keep the arguments; `async with` connects."""
-        self._settings = connection(settings)
-        self._tp = TopicPartition(topic, partition)
-        self._consumer: AIOKafkaConsumer | None = None
+        self._client = Client(settings)
+        self._topic, self._partition = topic, partition
         self.earliest = 0
         """The first offset that the log has, as it was when reading began."""
+        self.end = 0
+        """The offset after the last record, as the last answer said (the high watermark)."""
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -57,31 +64,14 @@ class ChangelogReader:
         Raises:
             Unreachable: no broker answered.
         """
-        consumer = AIOKafkaConsumer(
-            **self._settings,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_uncommitted",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=100,
-        )
-        try:
-            await consumer.start()
-        except (KafkaError, OSError) as error:
-            await consumer.stop()
-            raise Unreachable(f"no Kafka broker answers at {self._address}: {error}") from error
-        consumer.assign([self._tp])
-        self._consumer = consumer
+        await self._client.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        await self._client.stop()
 
     async def read(self, start: int | None, until: int) -> AsyncIterator[Chunk]:
         """Yield the records from `start` (None: the first there is) until the position is `until` or more.
@@ -90,105 +80,134 @@ class ChangelogReader:
             OffsetsGone: the log does not have the offset `start`.
             ReadFailed: a batch is damaged, or nothing came for a minute though the log should go on.
         """
-        consumer = self._connected
-        position = await self._seek(consumer, start)
+        position = await self._begin(start)
+        asked = asyncio.ensure_future(self._fetch(position)) if position < until else None
         moved = time.monotonic()
-        while position < until:
-            await fetch.wait(consumer._fetcher, 1.0, [self._tp])
-            chunk = self._chunk(consumer._fetcher, position, until)
-            if chunk is None:
-                self._stalled(position, until, time.monotonic() - moved)
-            else:
-                position, moved = chunk.hi, time.monotonic()
-                yield chunk
-
-    async def _seek(self, consumer: AIOKafkaConsumer, start: int | None) -> int:
         try:
-            earliest = int((await consumer.beginning_offsets([self._tp]))[self._tp])
-        except (KafkaError, OSError) as error:
-            raise Unreachable(f"{self._name} at {self._address} does not answer: {error!r}") from error
-        self.earliest = earliest
+            while asked is not None:
+                answer = await asked
+                found, asked = list(recordbatch.batches(answer, until)), None
+                began, position = position, found[-1].header.next if found else position
+                if position < until:
+                    asked = asyncio.ensure_future(self._fetch(position))
+                if found:
+                    moved = time.monotonic()
+                else:
+                    self._stalled(position, until, time.monotonic() - moved)
+                async for chunk in self._chunks(answer, found, began):
+                    yield chunk
+        finally:
+            if asked is not None:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+
+    async def _chunks(self, answer: bytes, found: list[recordbatch.Batch], start: int) -> AsyncIterator[Chunk]:
+        """Yield the records of an answer, parsed in a thread."""
+        for part in _portions(found):
+            try:
+                yield await in_thread(_parsed, answer, part, start)
+            except ReadFailed as error:
+                raise ReadFailed(f"{self._name} at {self._client.address}: {error}") from error
+
+    async def _begin(self, start: int | None) -> int:
+        self.earliest = earliest = await self._retried(self._ask_earliest)
         if start is not None and start < earliest:
             raise OffsetsGone(f"{self._name} begins at offset {earliest}, {start} is asked for")
-        consumer.seek(self._tp, earliest if start is None else start)
         return earliest if start is None else start
 
-    def _chunk(self, fetcher: Any, start: int, until: int) -> Chunk | None:
-        for tp, result in fetch.ready(fetcher, [self._tp]):
+    async def _ask_earliest(self) -> int:
+        request = OffsetRequest(_FOLLOWER, _UNCOMMITTED, [(self._topic, [(self._partition, _EARLIEST)])])
+        _, code, _, offset, *_ = (await self._send(request)).topics[0][1][0]
+        self._check(code)
+        return int(offset)
+
+    async def _fetch(self, position: int) -> bytes:
+        """Return what the log has from a position on: as many batches as fit, the last one cut off; or nothing yet."""
+        return await self._retried(lambda: self._ask(position))
+
+    async def _ask(self, position: int) -> bytes:
+        wanted = [(self._topic, [(self._partition, position, FETCH_BYTES)])]
+        reply = await self._send(FetchRequest(_WAIT_MS, 1, 2 * FETCH_BYTES, _UNCOMMITTED, wanted))
+        found = reply.topics[0][1][0]
+        self._check(found[1])
+        self.end = found[2]
+        return found[-1] or b""
+
+    async def _send(self, request: Any) -> Any:
+        node = await self._client.leader(self._topic, self._partition)
+        if node is None:
+            raise Unreachable(f"{self._name} has no leader")
+        reply = await self._client.raw.send(node, request)
+        self._client.widen()
+        return reply
+
+    def _check(self, code: int) -> None:
+        if code:
+            raise for_code(code)(self._name)
+
+    async def _retried(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer; leaders move, and brokers come back.
+
+        Raises:
+            OffsetsGone: the log does not have the offset.
+            ReadFailed: the broker refuses for good, or did not answer for a minute.
+        """
+        until = time.monotonic() + STALL_SECONDS
+        while True:
             try:
-                if not isinstance(result, FetchResult):
-                    fetch.drop(fetcher, tp)
-                    result.check_raise()
-                return _read(fetch.Cursor(fetcher, tp, result), start, until)
+                return await ask()
             except OffsetOutOfRangeError as error:
                 raise OffsetsGone(f"{self._name}: {error}") from error
-            except KafkaError as error:
-                raise ReadFailed(f"{self._name} at {self._address} cannot be read: {error!r}") from error
-        return None
+            except (KafkaError, Unreachable, OSError) as error:
+                for_good = isinstance(error, KafkaError) and not error.retriable
+                if for_good or time.monotonic() > until:
+                    raise ReadFailed(f"{self._name} at {self._client.address} cannot be read: {error!r}") from error
+            await asyncio.sleep(BACKOFF_SECONDS)
+            await self._client.refresh()
 
     def _stalled(self, position: int, until: int, seconds: float) -> None:
         if seconds > STALL_SECONDS:
             raise ReadFailed(
-                f"{self._name} at {self._address}: nothing came for {seconds:.0f} s at offset {position}, though it was"
-                f" acknowledged up to {until}: is the partition's leader alive, or has the log lost its end?"
+                f"{self._name} at {self._client.address}: nothing came for {seconds:.0f} s at offset {position}, "
+                f"though it was acknowledged up to {until} (its end is said to be {self.end}): is the partition's "
+                f"leader alive, or has the log lost its end?"
             )
 
     @property
-    def _connected(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            raise ReadFailed(f"{self._name}: not connected; use `async with`")
-        return self._consumer
-
-    @property
     def _name(self) -> str:
-        return f"changelog {self._tp.topic}-{self._tp.partition}"
-
-    @property
-    def _address(self) -> Any:
-        return self._settings.get("bootstrap_servers", "localhost:9092")
+        return f"changelog {self._topic}-{self._partition}"
 
 
-def _read(cursor: fetch.Cursor, start: int, until: int) -> Chunk:
-    """Return the key and value of every record from `start` up to `until` or the end of the fetch result."""
-    keys: list[bytes | None] = []
-    values: list[bytes | None] = []
-    offsets: list[int] = []
-
-    def add(batch: Any) -> None:
-        records = list(batch)
-        if batch.base_offset < start:
-            records = [each for each in records if each.offset >= start]
-        offsets.extend([each.offset for each in records[:1]])
-        key, value = keys.append, values.append
-        for record in records:
-            key(record.key)
-            value(record.value)
-
-    while cursor.position < until and len(keys) < CHUNK_RECORDS and cursor.read(add):
-        pass
-    return Chunk(keys, values, cursor.position, offsets[0] if offsets else None)
+def _portions(found: list[recordbatch.Batch]) -> Iterator[list[recordbatch.Batch]]:
+    """Yield the batches in portions of about `CHUNK_RECORDS` records."""
+    part: list[recordbatch.Batch] = []
+    for batch in found:
+        part.append(batch)
+        if sum(each.header.records for each in part) >= CHUNK_RECORDS:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
-async def take_over(  # noqa: PLR0913 - independent, half of them with a default
+def _parsed(answer: bytes, part: list[recordbatch.Batch], start: int) -> Chunk:
+    return Chunk.joined([recordbatch.parse(answer, batch, start) for batch in part], part[-1].header.next)
+
+
+async def take_over(
     writer: FencedWriter,
-    reader: ChangelogReader,
-    store: Store,
+    restored: Callable[[int], Awaitable[RestoreResult]],
     *,
-    max_age: float = 43_200.0,
-    progress: Callable[[RestoreProgress], None] | None = None,
     wait_seconds: float = DELIVERY_SECONDS + 10.0,
     waiting: Callable[[str], None] | None = None,
 ) -> RestoreResult:
-    """Take a changelog partition over: claim it, then restore the store up to the claim.
+    """Take a changelog partition over: claim it, then restore its state up to the claim.
 
     Read the input's commit before: one read later may be a zombie's, ahead of the restored state.
 
     Args:
         writer: of the partition; it may write when this returns.
-        reader: of the partition, connected.
-        store: the local store.
-        max_age: see `tables.recovery.restore`.
-        progress: see `tables.recovery.restore`.
+        restored: brings the state up to the claim at this offset, from wherever it stands.
         wait_seconds: how long a former owner may still write under a producer id that ours does not fence
             (delivery timeout and session timeout).
         waiting: is told why, before such a wait; cancelling the call ends it.
@@ -197,18 +216,20 @@ async def take_over(  # noqa: PLR0913 - independent, half of them with a default
         TransportError: the partition cannot be had or read.
     """
     name = f"{writer.topic}-{writer.partition}"
-
-    async def once() -> RestoreResult:
-        return await restore(store, reader.read, await writer.claim(), name=name, max_age=max_age, progress=progress)
-
-    result = await once()
-    if writer.fenced and _other_producer(result.previous, writer.producer_id):
-        why = f"the claim before ours has another producer id: waiting {wait_seconds:.0f} s for its owner's last writes"
-        log.warning("%s: %s", name, why)
-        if waiting is not None:
-            waiting(why)
-        await asyncio.sleep(wait_seconds)
-        return await once()
+    try:
+        result = await restored(await writer.claim())
+        if writer.fenced and _other_producer(result.previous, writer.producer_id):
+            why = (
+                f"the claim before ours has another producer id: waiting {wait_seconds:.0f} s for its owner's last "
+                f"writes"
+            )
+            log.warning("%s: %s", name, why)
+            if waiting is not None:
+                waiting(why)
+            await asyncio.sleep(wait_seconds)
+            return await restored(await writer.claim())
+    except OffsetsGone as error:
+        raise ReadFailed(f"{error}: the log loses its beginning faster than it can be read") from error
     return result
 
 

@@ -106,10 +106,11 @@ class Workload:
         rows = zip(self.service[mine].tolist(), self.value[mine].tolist(), self.time[mine].tolist(), strict=True)
         for service, value, time in rows:
             name = names[service]
-            yield name, _event(name, service, value, time), time
+            yield name, event(name, service, value, time), time
 
 
-def _event(name: bytes, service: int, value: float, time: int) -> bytes:
+def event(name: bytes, service: int, value: float, time: int) -> bytes:
+    """Return one event as JSON."""
     return b'{"service":"%s","host":"web-%d","metric":"latency_ms","value":%s,"ts":%d.%03d}' % (
         name, service % 100, repr(value).encode(), time // 1000, time % 1000,
     )  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -251,5 +252,90 @@ def test_records_deleted_before_they_were_read_are_told_and_passed_over(
         await bench.read_to(110)
         assert bench.totals() == counted([*range(30), *range(45, 110)])
         assert "offsets 30 to 44 were deleted from the topic before they were read" in caplog.text
+
+    asyncio.run(bench.run(test))
+
+
+def held(bench: Bench) -> asyncio.Event:
+    """Let no store be filled before the event that is returned."""
+    go, turn = asyncio.Event(), bench.runtime.restores.filling
+
+    @asynccontextmanager
+    async def waiting() -> AsyncIterator[None]:
+        await go.wait()
+        async with turn():
+            yield
+
+    bench.runtime.restores.filling = waiting  # type: ignore[method-assign] # the test says when
+    return go
+
+
+async def lose_store(bench: Bench) -> None:
+    """Let another worker take the partition for a moment, and lose what is kept here."""
+    assert bench.table.store is not None
+    bench.table.store.clear()
+    await bench.runtime.writer(bench.table.plan, 0).claim()
+
+
+async def until_filled(bench: Bench) -> None:
+    """Wait until the local store has everything."""
+    async with asyncio.timeout(30):
+        while bench.table.reader is None:  # noqa: ASYNC110 - plain attributes
+            await asyncio.sleep(0.002)
+
+
+def test_work_begins_before_the_store_is_filled(bench: Bench) -> None:
+    """Without a store the cells come from the changelog; what is written meanwhile is in the store in the end."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(200)
+        go = held(bench)
+        await lose_store(bench)
+        await bench.read_to(400)
+        assert bench.table.reader is None
+        assert len(bench.table.engine.cells) == HOSTS
+        assert bench.table.local is not None
+        assert bench.table.local.behind
+        go.set()
+        await until_filled(bench)
+        assert bench.totals() == counted(range(400))
+        await bench.read_to(500)
+        assert bench.totals() == counted(range(500))
+
+    asyncio.run(bench.run(test))
+
+
+def test_a_partition_that_stops_while_its_store_is_filled_goes_on(bench: Bench) -> None:
+    """Taken away in the middle, or failed, the store is whole up to its offset and the state is right."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(150)
+        turn = bench.runtime.restores.filling
+        held(bench)
+        for end in (250, 350):
+            await lose_store(bench)
+            await bench.read_to(end)
+            assert bench.table.reader is None
+        bench.runtime.assigned(set())
+        await asyncio.gather(*bench.runtime._closing)  # noqa: SLF001 - until it is closed
+        bench.runtime.restores.filling = turn  # type: ignore[method-assign] # as it was
+        bench.runtime.assigned({bench.tp})
+        await bench.read_to(450)
+        await until_filled(bench)
+        assert bench.totals() == counted(range(450))
+
+    asyncio.run(bench.run(test))
+
+
+def test_a_store_that_has_nearly_everything_reads_the_tail_only(bench: Bench) -> None:
+    """An intact store is read on from its offset; only what it lacks comes from the changelog."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(200)
+        await bench.runtime.writer(bench.table.plan, 0).claim()
+        await bench.read_to(300)
+        assert bench.table.restored == 2
+        assert bench.table.reader is not None
+        assert bench.totals() == counted(range(300))
 
     asyncio.run(bench.run(test))

@@ -14,6 +14,7 @@ from faust.types import TP
 from streams.effects import Records, Write
 from streams.load import loads
 from streams.plan import plan
+from streams.runtime.localstore import LocalStore
 from streams.runtime.partition import InputPartition
 from streams.runtime.runtime import Runtime
 from streams.runtime.table import TablePartition
@@ -101,7 +102,7 @@ class MemoryPartition(TablePartition):
     async def open(self) -> bool:
         """Open empty."""
         store: Any = MemoryStore()
-        self.store = store
+        self.local = LocalStore(store, "in memory")
         self.engine = TableEngine(self.plan, self.partition)
         self.engine.stats = self.runtime.table_stats[self.plan.name]
         self.engine.load(store)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tables.chunk import Chunk
 from tables.records import CLAIM, PROGRESS, Record
-from tables.recovery import Chunk, OffsetsGone, RestoreProgress, RestoreResult, restore
+from tables.recovery import OffsetsGone, RestoreProgress, RestoreResult, restore
 from tables.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Log:
         for index in range(0, len(rest), self.step):
             part = rest[index : index + self.step]
             last = index + self.step >= len(rest)
-            yield Chunk([e[1] for e in part], [e[2] for e in part], until if last else part[-1][0] + 1, part[0][0])
+            yield Chunk.of([e[1] for e in part], [e[2] for e in part], until if last else part[-1][0] + 1, part[0][0])
         if not rest and position < until:
-            yield Chunk([], [], until)
+            yield Chunk.of([], [], until)
 
 
 def log_of(*items: tuple[bytes | None, bytes | None], claim: bytes = b"mine") -> Log:
@@ -160,7 +161,7 @@ def test_a_log_that_keeps_losing_offsets_is_an_error() -> None:
 
     async def gone(start: int | None, until: int) -> AsyncIterator[Chunk]:
         raise OffsetsGone(f"{start} of {until}")
-        yield Chunk([], [], 0)
+        yield Chunk.of([], [], 0)
 
     with pytest.raises(OffsetsGone):
         asyncio.run(restore(MemoryStore(), gone, 4))

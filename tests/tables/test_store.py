@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.records import PROGRESS, Record, cell_key, group_prefix
-from tables.rocks import CHUNK, RocksStore, open_or_rebuild, translate
+from tables.rocks import CHUNK, FILE_RECORDS, RocksStore, open_or_rebuild, translate
 from tables.store import (
     MemoryStore,
     Store,
@@ -288,3 +289,80 @@ def test_after_prefix_separates(prefix: bytes, key: bytes) -> None:
     """Keys with the prefix lie between it and what follows it; all others do not."""
     end = after_prefix(prefix)
     assert (prefix <= key and (not end or key < end)) == key.startswith(prefix)
+
+
+def test_a_store_is_filled_as_it_is_written(store: Store) -> None:
+    """Many sorted records at once replace, delete and add like a write, with the offset after them."""
+    store.write([*cells((1, 1, b"old"), (2, 2, b"gone"), (1, 1, b"k000001")), Record(PROGRESS, b"one")], 3)
+    many = cells(*((1, 1, b"k%06d" % n) for n in range(FILE_RECORDS)), (3, 3, b"new"))
+    gone = [Record(cell_key(2, 2, b"gone"), None), Record(cell_key(9, 9, b"never"), None)]
+    store.fill(sorted([*many, *gone, Record(PROGRESS, b"two")]), 9)
+    assert store.offset() == 9
+    assert store.groups() == {(1, 1), (3, 3)}
+    found = dict(store.scan(b""))
+    assert found == {record.key: record.value for record in [*cells((1, 1, b"old")), *many, Record(PROGRESS, b"two")]}
+    store.write([Record(cell_key(1, 1, b"k000001"), b"later")], 10)
+    assert store.get_many([cell_key(1, 1, b"k000001")]) == [b"later"]
+    store.fill([Record(record.key, None) for record in many], 12)
+    assert [key for key, _ in store.scan(b"c")] == [cell_key(1, 1, b"old")]
+
+
+def test_nothing_that_fill_made_is_left_lying(tmp_path: Path) -> None:
+    """Files that were made and not taken over, as after a kill, are deleted when the store is opened."""
+    store = RocksStore(tmp_path / "store")
+    store.fill(cells(*((1, 1, b"k%06d" % n) for n in range(FILE_RECORDS))), 1)
+    store.close()
+    left = tmp_path / "store.filling"
+    assert not list(left.iterdir())
+    (left / "7.sst").write_bytes(b"half")
+    RocksStore(tmp_path / "store").close()
+    assert not left.exists()
+
+
+KILLED_WHILE_FILLING = """
+import os, signal, sys
+from pathlib import Path
+from rocksdict import Rdict
+from tables.records import Record
+from tables.rocks import FILE_RECORDS, RocksStore
+store, step = RocksStore(Path(sys.argv[1])), sys.argv[2]
+store.write([Record(b"a", b"small"), Record(b"w1", b"1")], 1)
+store.fill([Record(b"k%06d" % n, b"1") for n in range(FILE_RECORDS)], 2)
+store.write([Record(b"a", b"after"), Record(b"w2", b"1")], 3)
+class Dying:
+    def __init__(self, database):
+        self.database = database
+    def __getattr__(self, name):
+        if name == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return getattr(self.database, name)
+    def ingest_external_file(self, *args):
+        if step == "ingest_external_file":
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.database.ingest_external_file(*args)
+        if step == "taken over":
+            os.kill(os.getpid(), signal.SIGKILL)
+store._db = Dying(store._db)
+store.fill([Record(b"k%06d" % n, b"2") for n in range(FILE_RECORDS)], 4)
+store.write([Record(b"a", b"last")], 5)
+if step == "written":
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "offsets"),
+    [("flush", {2}), ("ingest_external_file", {3}), ("taken over", {4}), ("written", {4, 5})],
+)
+def test_killed_while_it_is_filled_it_has_what_its_offset_says(tmp_path: Path, step: str, offsets: set[int]) -> None:
+    """Killed before, between and after the steps of a fill: everything up to the offset is there, and nothing else."""
+    command = [sys.executable, "-c", KILLED_WHILE_FILLING, str(tmp_path / "store"), step]
+    assert subprocess.run(command, check=False, cwd=Path(__file__).parents[2]).returncode == -9
+    with closing(RocksStore(tmp_path / "store")) as store:
+        offset = store.offset()
+        assert offset in offsets
+        value = b"1" if offset < 4 else b"2"
+        expected = {b"k%06d" % n: value for n in range(FILE_RECORDS)}
+        expected |= {b"a": {2: b"small", 3: b"after", 4: b"after", 5: b"last"}[offset], b"w1": b"1"}
+        expected |= {b"w2": b"1"} if offset > 2 else {}
+        assert dict(store.scan(b"")) == expected

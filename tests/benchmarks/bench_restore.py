@@ -1,0 +1,50 @@
+"""`make bench`: how fast a worker with empty stores has its cells in memory again, on Apache Kafka; medians."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+
+from tests.benchmarks.report import record
+from tests.benchmarks.restore import Size, fill
+from tests.brokers import KafkaCluster
+
+
+def run(bootstrap: str, app: str, size: Size) -> dict[str, float]:
+    """Restore once in a fresh process, and return its figures."""
+    numbers = map(str, (size.partitions, size.keys, size.windows))
+    command = [sys.executable, "-m", "tests.benchmarks.restore", bootstrap, app, *numbers]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
+    figures: dict[str, float] = json.loads(line.removeprefix("FIGURES "))
+    return figures
+
+
+def main() -> None:
+    """Write a changelog, restore it several times, and print and keep the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--keys", type=int, default=50_000, help="per partition")
+    parser.add_argument("--windows", type=int, default=10, help="open ones: cells are partitions x keys x windows")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    size = Size(options.partitions, options.keys, options.windows)
+    broker = KafkaCluster().start()
+    try:
+        asyncio.run(fill(broker.bootstrap, "restore", size))
+        runs = [run(broker.bootstrap, "restore", size) for _ in range(options.runs)]
+    finally:
+        broker.stop()
+    for figures in runs:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    medians = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
+    record("restore", medians | {"partitions": size.partitions, "keys": size.keys, "windows": size.windows})
+    sys.stdout.write(json.dumps(medians) + "\n")
+
+
+if __name__ == "__main__":
+    main()
