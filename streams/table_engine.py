@@ -77,14 +77,9 @@ class TableEngine:
     """
 
     def __init__(
-        self,
-        plan: TablePlan,
-        partition: int,
-        limits: Limits | None = None,
-        senders: Sequence[Sender] = (),
-        *,
+        self, plan: TablePlan, partition: int, limits: Limits | None = None, senders: Sequence[Sender] = (), *,
         cells: Cells | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Begin without state; `load` must follow."""
         self.plan, self.partition = plan, partition
         self.stats = TableStats()
@@ -130,8 +125,7 @@ class TableEngine:
         Raises:
             StateMismatch: the state is that of another declaration of the table.
         """
-        self._store, self._kept = store, store if loader is None else loader.kept
-        kept = self._kept
+        self._store, self._kept = store, (kept := store if loader is None else loader.kept)
         (value,) = kept.get_many([PROGRESS])
         if value is not None:
             self.progress = Progress.decode(value)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -235,12 +236,15 @@ def _throw_away(store: Store, name: str, why: str) -> None:
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Do `work` in the restoring thread; if the caller is cancelled it is awaited all the same."""
+    """Do `work` in the restoring thread; if the caller is cancelled, even twice, it is awaited all the same."""
     task = asyncio.get_running_loop().run_in_executor(_THREAD, partial(work, *args, **options))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        task.exception()
         raise
 
 

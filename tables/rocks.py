@@ -308,7 +308,7 @@ _KINDS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...] = (
         "free some, or move the data directory; the worker continues from the changelog",
     ),
     (
-        ("already closed",),
+        ("already closed", "Already mutably borrowed"),
         StoreClosed,
         "it was closed",
         "ask the worker that has the partition now",

@@ -160,7 +160,7 @@ class LocalStore:
 
     def cancel(self) -> None:
         """Let the filling end; what the store has by then is whole up to its offset."""
-        if self._task is not None:
+        if self._task is not None and not self._task.cancelling():
             self._task.cancel()
         self._forget()
 

@@ -223,6 +223,7 @@ def test_a_store_that_fails_stops_the_partition_until_it_does_not(
         assert bench.runtime.stats.failures == 1
         assert "it fails; help it" in caplog.text
         assert bench.table.store is not store
+        await until_filled(bench)
         assert bench.totals() == counted(range(130))
 
     asyncio.run(bench.run(test))

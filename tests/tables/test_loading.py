@@ -100,7 +100,11 @@ def assert_alike(loader: Loader, store: Store) -> None:
     other = from_store(store, before)
     assert rows(loader.cells) == rows(other)
     assert loader.cells.closed_groups == other.closed_groups or not store.groups()
-    assert loader.cells.written_windows(progress.n) is not None
+    for name, group in loader.cells.map.groups.items():
+        codes = {loader.cells.keys.keys(group.codes)[at]: row for at, row in enumerate(group.rows.tolist())}
+        theirs = other.map.groups[name]
+        for at, key in enumerate(other.keys.keys(theirs.codes)):
+            assert loader.cells.map.written[codes[key]] == other.map.written[theirs.rows[at]]
     assert dict(loader.kept.scan(b"")) == {k: v for k, v in store.scan(b"") if not k.startswith(CELL)}
     assert loader.kept.groups() >= store.groups()
 
