@@ -12,10 +12,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from streams.closing import mark, marked_key
+from streams.cutting import size_of
 from streams.rules.events import window_of
 from tables.records import NEVER
 from tables.store import cells_of
 from tables.unaligned.cells import UnalignedCells
+from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
     from streams.effects import Event, Write
     from streams.table_engine import TableEngine
     from tables.cells import Cells
+    from tables.records import Record
     from tables.store import Store
 
     Kept = tuple[int, bytes, dict[str, int] | None]
 
+TOMBSTONES = 500
+"""Tombstones that are asked for at once; a write takes more until it is full."""
 EXPIRED = "expired"
 """What the header `reason` of such a tombstone says."""
 
@@ -59,6 +64,29 @@ class Withdrawals:
             self._engine.enter(event)
             progress.withdrawn = (window, mark(key))
         progress.withdrawn = (end, "")
+
+    def tombstones(self, store: Store | None, records: int, size: int) -> list[Record]:
+        """Return what expires, as far as there is room in a write; what does not fit waits.
+
+        Args:
+            store: of the partition; None while it lacks something, and no cell can expire.
+            records: that the write holds already.
+            size: bytes of them.
+        """
+        engine, progress = self._engine, self._engine.progress
+        room = min(TOMBSTONES, engine.cutter.tombstones(records, size))
+        found = list(engine.ids.expired(progress.watermark, room))
+        size += sum(size_of(record.key) for record in found)
+        before = progress.withdrawn_before[0] if self.wanted else FOREVER
+        while store is not None:
+            room = min(TOMBSTONES, engine.cutter.tombstones(records + len(found), size))
+            more = engine.cells.expired(progress.watermark, room, store, before) if room else []
+            found += more
+            size += sum(size_of(record.key) for record in more)
+            if not room or len(more) < room:
+                break
+        engine.stats.tombstones += len(found)
+        return found
 
     def owed(self, store: Store) -> list[Event]:
         """Return the tombstones of the last write of a restored state."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.cutting import Cutter, size_of
+from streams.cutting import Cutter
 from streams.draft import Draft, outbox
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
@@ -27,7 +27,6 @@ from streams.upgrading import adopt
 from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
-from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from streams.effects import Batch
@@ -37,12 +36,11 @@ if TYPE_CHECKING:
     from streams.rules.judge import AlertView
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
+    from tables.cells import Cells
     from tables.loading import Loader
     from tables.store import Store
 
 _KEY, _VALUE = itemgetter(0), itemgetter(1)
-TOMBSTONES = 500
-"""Tombstones that are asked for at once; a write takes more until it is full."""
 
 
 class TableEngine:
@@ -343,7 +341,7 @@ class TableEngine:
         records = self.cells.flush(progress.n) + draft.encode(progress.n)
         if draft.id_bytes:
             records.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
-        records += self._tombstones(len(records), size)
+        records += self._withdrawals.tombstones(None if self.behind else self._store, len(records), size)
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.writes += 1
         self.stats.records += len(records)
@@ -362,24 +360,6 @@ class TableEngine:
         if not self.feeds:
             return [], []
         return self.feeds.send(progress, self.closer.closed_between(progress.before, progress.judged))
-
-    def _tombstones(self, records: int, size: int) -> list[Record]:
-        """Return what expires, as far as there is room; what does not fit waits."""
-        room = min(TOMBSTONES, self.cutter.tombstones(records, size))
-        found = list(self.ids.expired(self.progress.watermark, room))
-        size += sum(size_of(record.key) for record in found)
-        watermark, before = self.progress.watermark, FOREVER
-        if self._withdrawals.wanted:
-            before = self.progress.withdrawn_before[0]
-        while self._store is not None and not self.behind:
-            room = min(TOMBSTONES, self.cutter.tombstones(records + len(found), size))
-            more = self.cells.expired(watermark, room, self._store, before) if room else []
-            found += more
-            size += sum(size_of(record.key) for record in more)
-            if not room or len(more) < room:
-                break
-        self.stats.tombstones += len(found)
-        return found
 
     # what others look at
 
