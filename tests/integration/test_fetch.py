@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.effects import Event
 from streams.transport import fetch, topics
+from streams.transport.appender import append_batch
 from streams.transport.client import Client
 from streams.transport.events import EventProducer
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from tests.brokers import KafkaCluster
 
     Broker = KafkaCluster | EmbeddedBroker
+
+NOW = 1_790_000_000_000
 
 
 @pytest.fixture(
@@ -120,6 +124,32 @@ def test_a_seek_is_obeyed_though_more_was_fetched(broker: Broker) -> None:
         assert (found.lo, found.hi, found.values[0], len(found)) == (42, 100, b"42", 58)
 
     run(broker, body)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+def test_a_decompression_bomb_in_the_log_is_left_out(kafka: KafkaCluster, codec: int) -> None:
+    """Twenty megabytes of zeros in one batch that the broker took: it is lost and told, and what follows is read."""
+
+    async def body(client: Client, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+        tp = tps[0]
+        builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 30)
+        for delta in range(20):
+            builder.append(delta, NOW, None, bytes(1 << 20), [])
+        bomb = bytes(builder.build())
+        await append_batch(client, tp.topic, tp.partition, bomb, 30.0)
+        await EventProducer(client).send([Event(tp.topic, b"k", b"after", (), 0)])
+        values, lost, position = [], [], 0
+        async with asyncio.timeout(60):
+            while position < 21:
+                await fetch.wait(consumer._fetcher, 1.0, [tp])
+                for records in fetch.take(consumer._fetcher, [tp], max_batch_bytes=4 << 20).values():
+                    values += records.values
+                    lost += [(each.lo, each.hi, each.count) for each in records.lost]
+                    position = records.hi
+        assert (values, lost) == ([b"after"], [(0, 20, 20)])
+
+    run(kafka, body)
 
 
 @pytest.mark.kafka
