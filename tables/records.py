@@ -10,6 +10,9 @@
 | `u` n | the ids of the rows that write n counted, each with its event time, 24 bytes each |
 | `s` number | a shape of the state: what its cells mean, and how they are laid out |
 
+In tables with windows that follow the rows, `pane` is a drawer, `first` is 0, and the key bytes are a name; see
+`tables.unaligned.names`.
+
 Keys sort by pane first, so that the cells of a window lie together and those that expire do too.
 """
 

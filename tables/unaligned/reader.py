@@ -132,12 +132,11 @@ class SessionReader(BaseReader):
         """Return key -> its latest cell that counts, for at least the first `limit` keys, and if that is sure."""
         newest: dict[bytes, Cell] = {}
         for drawer in reversed(self._drawers(None)):
-            seen, here = 0, dict[bytes, Cell]()
+            here: dict[bytes, Cell] = {}
             for cell in self._scan(drawer, after, escaped(prefix)):
-                if budget <= 0 or (limit is not None and cell[0] not in here and seen > limit):
+                if budget <= 0 or (limit is not None and cell[0] not in here and len(here) > limit):
                     break
                 budget -= 1
-                seen += cell[0] not in here
                 if counts(cell):
                     here[cell[0]] = cell
             newest = here | newest
