@@ -27,7 +27,7 @@ from tables.manager import CellTableManager
 from tables.table import CellTable
 
 if TYPE_CHECKING:
-    from streams.spec import Alert, Declaration, Stream
+    from streams.spec import Alert, Declaration, LookupTable, Stream
     from tables.spec import Table
 
 EX_CONFIG = 78
@@ -109,6 +109,10 @@ class App(faust.App):
 
     def _declare_stream(self, name: str, **options: Any) -> Stream:
         return self.declared.stream(name, **options)
+
+    def lookup(self, name: str, **options: Any) -> LookupTable:
+        """Declare a lookup; see `streams.build.Builder.lookup`."""
+        return self.declared.lookup(name, **options)
 
     def table(self, name: str, **options: Any) -> Table:
         """Declare a table; see `streams.build.Builder.table`."""

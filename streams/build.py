@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Any, Literal
 
 from streams.check import check
-from streams.fields import ALERT, FILE, NAME, STREAM, TABLE
+from streams.fields import ALERT, FILE, LOOKUP, NAME, STREAM, TABLE
 from streams.kinds import Kind, Report
 from streams.located import located
 from streams.nodes import Node, Pairs, Scalar, from_python
 from streams.problems import DeclarationError, Finding, Path, Place, Problem, suggest
 from streams.shapes import Section
-from streams.spec import Alert, Declaration, Stream, TimeField
+from streams.spec import Alert, Declaration, LookupTable, Stream, TimeField
 from tables.aggregates.base import Aggregate
 from tables.spec import Emit, Table
 from tables.windows import Window
@@ -48,6 +48,7 @@ class Builder:
         self._nodes: dict[Path, Node] = report.nodes
         self._streams: dict[str, Stream] = {}
         self._tables: dict[str, Table] = {}
+        self._lookups: dict[str, LookupTable] = {}
         self._alerts: list[Alert] = []
 
     def adopt(self, declaration: Declaration) -> None:
@@ -55,6 +56,7 @@ class Builder:
         self._empty = declaration
         self._streams = dict(declaration.streams)
         self._tables = dict(declaration.tables)
+        self._lookups = dict(declaration.lookups)
         self._alerts = list(declaration.alerts)
 
     @property
@@ -67,6 +69,7 @@ class Builder:
             alerts=tuple(self._alerts),
             kafka=self._empty.kafka,
             topics=self._empty.topics,
+            lookups=self._lookups,
         )
 
     def stream(  # noqa: PLR0913 - the keys of a stream
@@ -81,6 +84,7 @@ class Builder:
         derive: Mapping[str, str] | None = None,
         idle: str = "1m",
         max_ahead: str = "1h",
+        join: Mapping[str, str] | None = None,
     ) -> Stream:
         """Declare a stream; see `Stream` for what each argument means. Durations are text, such as "30s".
 
@@ -88,9 +92,20 @@ class Builder:
             DeclarationError: an argument is not what it must be, with file and line of the call.
         """
         options = {"topic": topic, "codec": codec, "time": time, "key": key, "where": where, "derive": derive}
-        options |= {"idle": idle, "max_ahead": max_ahead}
+        options |= {"idle": idle, "max_ahead": max_ahead, "join": join}
         made: Stream = self._named(STREAM, ("streams", name), options, self._streams)
         self._streams[name] = made
+        return made
+
+    def lookup(self, name: str, *, file: str, key: str, max_rows: int = 1_000_000) -> LookupTable:
+        """Declare a lookup; see `LookupTable` for what each argument means.
+
+        Raises:
+            DeclarationError: an argument is not what it must be, with file and line of the call.
+        """
+        options = {"file": file, "key": key, "max_rows": max_rows}
+        made: LookupTable = self._named(LOOKUP, ("lookups", name), options, self._lookups)
+        self._lookups[name] = made
         return made
 
     def table(  # noqa: PLR0913 - the keys of a table

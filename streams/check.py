@@ -26,6 +26,8 @@ def plan_or_findings(declaration: Declaration, broken: Collection[Path] = ()) ->
     """Return the plan of a declaration, or None and every mistake in it; see `check`."""
     notes = Notes(broken)
     checks.settings(declaration, notes)
+    for stream in declaration.streams.values():
+        checks.stream(declaration, stream, notes)
     for table in declaration.tables.values():
         checks.table(declaration, table, notes)
     checks.exposed(declaration, notes)

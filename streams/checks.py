@@ -26,6 +26,18 @@ def settings(declaration: Declaration, notes: Notes) -> None:
         notes.wrong(("kafka", problem.name), problem.message)
 
 
+def stream(declaration: Declaration, stream: Stream, notes: Notes) -> None:
+    """Note joins of what is no lookup, or by what is a field of one."""
+    for name, on in stream.join.items():
+        path: Path = ("streams", stream.name, "join", name)
+        if name not in declaration.lookups:
+            near = suggest(name, declaration.lookups)
+            given: list[Path] = [("lookups", name) if declaration.lookups else ("lookups",)]
+            notes.wrong(path, f"there is no lookup {name!r}{near}", given=given)
+        if on in stream.derive or on.partition(".")[0] in stream.join:
+            notes.wrong(path, f"{on!r} is no field of the record, and a lookup is joined before anything is derived")
+
+
 def table(declaration: Declaration, table: Table, notes: Notes) -> None:
     """Note what is wrong with a table among the others."""
     path: Path = ("tables", table.name)

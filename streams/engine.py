@@ -10,12 +10,13 @@ from streams import reasons
 from streams.effects import Batch, Event, Seen
 from streams.event_time import event_time
 from streams.letters import letter, lost_letter
+from streams.lookup import Lookup
 from streams.packed import Packed
 from streams.stats import StreamStats
 from streams.table_engine import TableEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,15 +34,19 @@ class StreamEngine:
     Args:
         plan: of the stream.
         partition: number of the input partition.
+        lookups: by name; where one is missing, it has no rows.
         ahead: whether event time is checked against the records' Kafka timestamps (`max_ahead`); not over files.
     """
 
-    def __init__(self, plan: StreamPlan, partition: int, *, ahead: bool = True) -> None:
+    def __init__(
+        self, plan: StreamPlan, partition: int, *, lookups: Mapping[str, Lookup] | None = None, ahead: bool = True
+    ) -> None:
         """Compile the codec for the fields that are used."""
         self.plan, self.partition = plan, partition
         self.origin = f"{plan.stream.topic}-{partition}"
         self.stats = StreamStats()
         self._decoder = plan.codec.compile(plan.fields)
+        self._lookups = {name: (lookups or {}).get(name) or Lookup() for name in plan.joins}
         self._ahead = plan.stream.max_ahead if ahead else None
 
     @property
@@ -84,6 +89,9 @@ class StreamEngine:
     ) -> Batch:
         offset, n = records.offsets if len(rows) == len(records) else records.offsets[rows], len(rows)
         columns = dict(columns)
+        for name, fields in self.plan.joins.items():
+            found = self._lookups[name].join(columns[self.plan.stream.join[name]], fields)
+            columns |= {f"{name}.{field}": column for field, column in found.items()}
         for name, expression in self.plan.derive.items():
             columns[name] = expression.evaluate(columns, n)
         batch = Batch(self.origin, records.lo, records.hi, rows, columns, time, offset, source=records)

@@ -11,7 +11,7 @@ from streams.nodes import Given, Node, Scalar
 from streams.problems import Path
 from streams.ruletests.fields import TESTS
 from streams.shapes import ByName, Either, Key, ListOf, Names, Section
-from streams.spec import Alert, Declaration, Stream, TimeField
+from streams.spec import Alert, Declaration, LookupTable, Stream, TimeField
 from streams.window_keys import WINDOW
 from tables.aggregates.base import Aggregate
 from tables.spec import Emit, Table
@@ -98,8 +98,28 @@ STREAM = Section(
             "that is further ahead goes to the dead letters.",
             "1h",
         ),
+        Key(
+            "join",
+            ByName(NAME, FIELD, "a mapping of lookups to the fields that hold their keys"),
+            "Lookups, each with the field of the record that holds its key; their fields are `lookup.field`.",
+            "none",
+        ),
     ),
     Stream,
+    named=True,
+)
+LOOKUP = Section(
+    "a lookup",
+    (
+        Key(
+            "file",
+            TEXT,
+            "A file that is read when a worker starts: .csv with a header, else JSON lines.",
+        ),
+        Key("key", FIELD, "The field that is its key."),
+        Key("max_rows", Integer(1), "Most rows.", "1000000"),
+    ),
+    LookupTable,
     named=True,
 )
 OPTIONS = (
@@ -235,6 +255,7 @@ FILE = Section(
             "none",
         ),
         Key("streams", ByName(NAME, STREAM, "a mapping of stream names to streams"), "The streams by name.", "none"),
+        Key("lookups", ByName(NAME, LOOKUP, "a mapping of lookup names to lookups"), "Lookups by name.", "none"),
         Key("tables", ByName(NAME, TABLE, "a mapping of table names to tables"), "The tables by name.", "none"),
         Key("alerts", ListOf(ALERT, "a list of alerts"), "The alert rules.", "none"),
         Key("tests", TESTS, "Tests of the rules, which `streams test` runs.", "none"),

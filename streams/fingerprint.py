@@ -41,6 +41,7 @@ def shape(sources: Sequence[Stream | Shape], table: Table) -> Shape:
         "derive": _used(derived, {*table.key, *table.unique, *_fields([*wheres, table.where])}),
         **({} if is_local(sources, table) else {"rekeyed": True}),  # its rows lie in other partitions than they would
         **({"tables": read} if read else {}),
+        **({"join": [dict(each.join) for each in streams]} if any(each.join for each in streams) else {}),
         **({"unique": list(table.unique)} if table.unique else {}),
     }
     columns = {name: _column(each, derived) for name, each in table.aggregates.items()}

@@ -129,6 +129,8 @@ class WorkerCollector(Collector):
         yield from self._state()
 
     def _state(self) -> Iterator[Metric]:
+        sizes = [([name], len(lookup)) for name, lookup in self.runtime.lookups.items()]
+        yield _gauge("streams_lookup_rows", "Rows of a lookup.", ["lookup"], sizes)
         labels, cells, marks, restored, left = ["table", "partition"], [], [], [], []
         rates: list[tuple[list[str], float]] = []
         behind: list[tuple[list[str], float]] = []

@@ -67,6 +67,9 @@ def _stream(whole: Plan, plan: StreamPlan) -> Iterator[str]:
     yield f"  event time: {f'field {stream.time.field}{unit}' if stream.time else 'the Kafka timestamp'}"
     fields = ", ".join(f"{name} ({kind})" for name, kind in sorted(plan.fields.items()))
     yield f"  fields read: {fields or 'none'}"
+    for name, on in stream.join.items():
+        found = ", ".join(sorted(plan.joins.get(name, {}))) or "nothing"
+        yield f"  joined: {name} ({whole.declaration.lookups[name].file}) by {on}, for {found}"
     for name, text in stream.derive.items():
         yield f"  derived: {name} = {text}"
     if stream.where:

@@ -131,6 +131,7 @@ class StreamPlan:
         where: rows that go on to the tables; None is all.
         tables: the tables that read it.
         dead_letters: where records go that cannot be decoded.
+        joins: by the name of a lookup, its fields that are used, with the type that all uses agree on.
     """
 
     name: str
@@ -141,6 +142,7 @@ class StreamPlan:
     where: Expression | None
     tables: tuple[TablePlan, ...]
     dead_letters: str
+    joins: Mapping[str, Mapping[str, FieldType]] = field(default_factory=dict)
 
     @property
     def local(self) -> tuple[TablePlan, ...]:

@@ -84,6 +84,9 @@ class _Planner:
         needs = Needs(codec.fields, f"codec {codec.name}") if codec else Needs(None)
         scope = Scope(needs, self.notes)
         self.event_time(stream, codec, needs)
+        for lookup, on in stream.join.items():
+            scope.ask(on, "key", (*path, "join", lookup))
+            scope.joined[lookup] = Needs(None, f"lookup {lookup}")
         derive = scope.derive(stream.derive, (*path, "derive"))
         where = scope.condition(stream.where, (*path, "where"))
         self.streams[name] = Source(name, stream, scope, (name,))
@@ -106,7 +109,14 @@ class _Planner:
                 draft.codec.compile(fields)
         except ValueError as error:
             self.notes.wrong(("streams", draft.name), str(error))
-        return replace(draft, fields=fields, tables=tuple(part for part in parts if part.source == draft.name))
+        joined = self.streams[draft.name].scope.joined
+        joins = {
+            name: {field.partition(".")[2]: type_ for field, type_ in each.types.items()}
+            for name, each in joined.items()
+        }
+        return replace(
+            draft, fields=fields, joins=joins, tables=tuple(part for part in parts if part.source == draft.name)
+        )
 
     def event_time(self, stream: Stream, codec: Codec | None, needs: Needs) -> None:
         """Note what the field of event time must be; a codec that reads times itself has one, and needs no unit."""
@@ -207,7 +217,7 @@ class _Planner:
     def key_field(self, field: str, path: Path, scope: Scope, what: str = "a key") -> None:
         """Note what a key field, or one of an id, must be."""
         if field not in scope.derived:
-            self.notes.add(scope.needs.add(field, "key", path))
+            scope.ask(field, "key", path)
         elif scope.derived[field] == "bool":
             message = f"`{field}` is true or false, and {what} is made of texts and numbers"
             self.notes.wrong(path, f"{message}; derive a text from it", other=scope.places[field])
@@ -301,7 +311,7 @@ def _column_types(table: TablePlan, scope: Scope) -> dict[str, FieldType]:
     """Return the types of what an alert may name: key fields and columns."""
     types: dict[str, FieldType] = {}
     for name in table.key:
-        types[name] = scope.derived.get(name) or scope.needs.types.get(name, "any")
+        types[name] = scope.type_of(name)
     for each in table.aggregates:
         gives = each.aggregate.gives
         types[each.name] = (each.of.type if each.of else "any") if gives == "of" else gives

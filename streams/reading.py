@@ -95,7 +95,7 @@ class Part:
 
     def type(self, name: str) -> FieldType:
         """Return the type of a field of the source."""
-        return self.scope.derived[name] if name in self.outer else self.scope.needs.types.get(name, "any")
+        return self.scope.type_of(name)
 
 
 def agree(tables: Mapping[str, Sequence[Part]], notes: Notes) -> None:
@@ -131,5 +131,5 @@ def _narrow(part: Part, name: str, type_: FieldType, path: Path) -> bool:
     """Ask a source for a field of this type; return whether that is news."""
     if name in part.outer or part.type(name) == type_:
         return False
-    part.scope.needs.add(name, type_, path)
+    part.scope.ask(name, type_, path)
     return part.type(name) == type_

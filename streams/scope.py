@@ -24,16 +24,30 @@ class Scope:
         notes: where mistakes go.
         derived: types of derived fields by name.
         places: where each is derived, by name.
+        joined: by the name of a lookup, what is used of its fields.
     """
 
     needs: Needs
     notes: Notes
     derived: dict[str, FieldType] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
+    joined: dict[str, Needs] = field(default_factory=dict)
 
     def inner(self) -> Scope:
         """Return a scope that knows all of this one, and keeps to itself what is derived in it."""
-        return Scope(self.needs, self.notes, dict(self.derived), dict(self.places))
+        return Scope(self.needs, self.notes, dict(self.derived), dict(self.places), self.joined)
+
+    def _owner(self, name: str) -> Needs:
+        """Return what has a field: a lookup that is joined, or the records."""
+        return self.joined.get(name.partition(".")[0], self.needs) if "." in name else self.needs
+
+    def ask(self, name: str, type_: FieldType, path: Path) -> None:
+        """Note that the part at `path` needs a field to be of a type."""
+        self.notes.add(self._owner(name).add(name, type_, path))
+
+    def type_of(self, name: str) -> FieldType:
+        """Return what a field is as far as its uses tell."""
+        return self.derived.get(name) or self._owner(name).types.get(name, "any")
 
     def compile(self, text: str | None, path: Path, expect: Expect | None = None, part: str = "") -> Expression | None:
         """Return the compiled expression; None if there is no text, or a mistake in it, which is noted.
@@ -48,7 +62,8 @@ class Scope:
             return None
         derive: Path = (*path[:2], "derive")
         fixed = self.needs.known
-        known = None if fixed is None or self.notes.is_broken(derive) else fixed.keys() | self.derived.keys()
+        open_ = fixed is None or self.joined or self.notes.is_broken(derive)
+        known = None if open_ else {*(fixed or {}), *self.derived}
         try:
             made = compile(text, {**(fixed or {}), **self.derived}, expect=expect, known=known)
         except ExpressionError as error:
@@ -56,7 +71,7 @@ class Scope:
             self.notes.add(Finding(path, message, None if part else error.column - 1))
             return None
         for name in sorted(made.fields - self.derived.keys()):
-            self.notes.add(self.needs.add(name, made.uses[name], path))
+            self.ask(name, made.uses[name], path)
         return made
 
     def condition(self, text: str | None, path: Path, part: str = "") -> Expression | None:

@@ -33,6 +33,7 @@ class Stream:
         derive: further fields, name to expression text, in order.
         idle: ms of silence after which the input holds no watermark back; None is `never`.
         max_ahead: ms that event time may lie ahead of the record's Kafka timestamp.
+        join: lookups by name, each with the field of the record that holds its key.
     """
 
     name: str
@@ -44,10 +45,29 @@ class Stream:
     derive: Mapping[str, str] = field(default_factory=dict)
     idle: int | None = 60_000
     max_ahead: int = 3_600_000
+    join: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Freeze the mapping."""
+        """Freeze the mappings."""
         object.__setattr__(self, "derive", MappingProxyType(dict(self.derive)))
+        object.__setattr__(self, "join", MappingProxyType(dict(self.join)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookupTable:
+    """A table that is read whole, to look up fields of records by key.
+
+    Args:
+        name: `[a-z][a-z0-9_]*`; its fields are `name.field`.
+        file: path of a CSV file (`.csv`) or of JSON lines; a relative one from where the process was started.
+        key: the field that is its key.
+        max_rows: most rows.
+    """
+
+    name: str
+    file: str
+    key: str
+    max_rows: int = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +116,7 @@ class Declaration:
         alerts: in the order of the file; names may repeat (for example one rule per severity).
         kafka: settings by librdkafka's names, as text.
         topics: other names for the app's own topics: `alerts`, `dead_letters`.
+        lookups: by name.
         tests: tests of the rules; what is declared is equal with and without them.
     """
 
@@ -105,9 +126,10 @@ class Declaration:
     alerts: tuple[Alert, ...] = ()
     kafka: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, LookupTable] = field(default_factory=dict)
     tests: tuple[RuleTest, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""
-        for name in ("streams", "tables", "kafka", "topics"):
+        for name in ("streams", "tables", "kafka", "topics", "lookups"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))

@@ -20,6 +20,7 @@ _WORDS = {
     "where": "a condition (where)",
     "derive": "a derived field of the key or of a condition",
     "tables": "a table that it reads",
+    "join": "a join with a lookup",
     "unique": "what is unique",
     "rekeyed": "the partitions in which its keys lie (re-keyed or not)",
 }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streams.codecs.extract import column
 from streams.effects import Batch, Event, Records, Rekeyed
+from streams.lookup import fitting
 from streams.reading import WINDOW_END, WINDOW_START
 from streams.rules.events import window_of
 from tables.columns import Column, Kind
@@ -41,12 +42,6 @@ _FITTING: Mapping[FieldType, frozenset[Kind]] = {
     "key": frozenset({"int", "float", "mixed", "text"}),
 }
 """The kinds of columns that are of a type as they are."""
-_PLAIN: Mapping[FieldType, frozenset[type]] = {
-    "number": frozenset({int, float}),
-    "text": frozenset({str}),
-    "bool": frozenset({bool}),
-    "key": frozenset({int, float, str}),
-}
 
 
 class ClosedRows:
@@ -140,8 +135,7 @@ def fitted(given: Column, type_: FieldType) -> Column:
     """Return a column as what its uses need it to be, null where it is not: a stream would refuse such a record."""
     if type_ == "any" or given.kind in _FITTING[type_]:
         return given
-    kinds = _PLAIN[type_]
-    return column([value if type(value) in kinds else None for value in given.tolist()], type_)
+    return column([fitting(value, type_) for value in given.tolist()], type_)
 
 
 def first_offset(n: int) -> int:

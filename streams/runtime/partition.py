@@ -57,7 +57,7 @@ class InputPartition:
         self.runtime, self.plan, self.partition = runtime, plan, partition
         self.tp = TP(plan.stream.topic, partition)
         self.origin = f"{plan.stream.topic}-{partition}"
-        self.engine = StreamEngine(plan, partition)
+        self.engine = StreamEngine(plan, partition, lookups=runtime.lookups)
         self.engine.stats = runtime.stream_stats[plan.name]
         self.tables = [TablePartition(runtime, table, partition) for table in plan.local]
         self.outlets = runtime.outlets(plan, self.origin)

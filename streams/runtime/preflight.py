@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mode import Service
 
+from streams.lookup_files import LookupUnreadable, read_all
 from streams.runtime.generations import generation
 from streams.transport import topics
 from streams.transport.client import Client
@@ -45,7 +47,7 @@ class Preflight(Service):
         while not (self.should_stop or self.runtime.app.should_stop):
             try:
                 await self._prepare(client)
-            except TransportError as error:
+            except (TransportError, LookupUnreadable) as error:
                 if str(error) != last:
                     log.warning("%s; it is tried again every %.0f s", error, RETRY)
                 last = self.runtime.waiting_for = str(error)
@@ -56,6 +58,7 @@ class Preflight(Service):
         await client.stop()
 
     async def _prepare(self, client: Client) -> None:
+        self.runtime.lookups = await asyncio.to_thread(read_all, self.runtime.plan)
         if not client.connected:
             await client.start()
         if client.embedded:

@@ -28,6 +28,7 @@ from streams.transport.topics import delete_retention_seconds, max_message_bytes
 
 if TYPE_CHECKING:
     from streams.effects import Event
+    from streams.lookup import Lookup
     from streams.plan import Plan, StreamPlan, TablePlan
     from streams.settings import KafkaSettings
     from streams.transport.consumer import BatchConsumer
@@ -75,6 +76,7 @@ class Runtime:
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
         self.by_repartition = plan.rekeyed
         self.counts: dict[str, int] = {}
+        self.lookups: dict[str, Lookup] = {}
         self.changelogs: dict[str, str] = {}
         self.turn = asyncio.Lock()
         """Held while a partition decodes, or makes a write: one does at a time."""

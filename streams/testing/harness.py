@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from streams.effects import Event
 from streams.load import load
+from streams.lookup_files import read_all
 from streams.names import CHANGELOG_BATCH
 from streams.plan import TablePlan, plan
 from streams.rekey.sender import Sender
@@ -48,6 +49,7 @@ class Harness:
 
     Raises:
         DeclarationError: the declaration has mistakes.
+        LookupUnreadable: the file of a lookup cannot be used.
     """
 
     def __init__(
@@ -58,10 +60,11 @@ class Harness:
         self.plan = plan(self.declaration)
         self.partitions = partitions
         self._clock = round(start.timestamp() * 1000) if isinstance(start, datetime) else start
+        found = read_all(self.plan)
         self._emitted: dict[str, list[Emitted]] = {}
         self._resolved: list[AlertState] = []
         self._lanes = [
-            Lane(stream, partition, partitions, self._senders, ahead=ahead)
+            Lane(stream, partition, partitions, self._senders, found, ahead=ahead)
             for stream in self.plan.streams.values()
             for partition in range(partitions)
         ]

@@ -16,6 +16,7 @@ from streams.testing.hop import Outlets
 from tables.records import NEVER
 
 if TYPE_CHECKING:
+    from streams.lookup import Lookup
     from streams.planned import StreamPlan, TablePlan
     from streams.rekey.sender import Sender
 
@@ -30,19 +31,27 @@ class Lane:
         partition: its number.
         partitions: of every topic.
         senders: returns what sends the closed rows of a table partition to the tables that read them.
+        lookups: by name.
         ahead: whether event time is checked against `max_ahead`.
 
     Attributes:
         first: the least event time that was folded, in ms; None before the first.
     """
 
-    def __init__(
-        self, plan: StreamPlan, partition: int, partitions: int, senders: Senders, *, ahead: bool = True
+    def __init__(  # noqa: PLR0913 - what all lanes share
+        self,
+        plan: StreamPlan,
+        partition: int,
+        partitions: int,
+        senders: Senders,
+        lookups: Mapping[str, Lookup],
+        *,
+        ahead: bool = True,
     ) -> None:
         """Open its tables, empty."""
         self.topic, self.partition = plan.stream.topic, partition
         self._plan = plan
-        self._engine = StreamEngine(plan, partition, ahead=ahead)
+        self._engine = StreamEngine(plan, partition, lookups=lookups, ahead=ahead)
         self._decoder = plan.codec.compile(plan.fields)
         self.first: int | None = None
         self._next = 0

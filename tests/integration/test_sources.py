@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -11,18 +12,20 @@ from typing import Any
 
 import pytest
 
+from streams.letters import OFFSET, PARTITION
 from streams.load import load
 from streams.plan import plan
+from tables.query import Reader
 from tables.records import NEVER
 from tests.integration.app_run import Run, traffic
-from tests.outside import Sent, committed, create_topic, produce, read, until
+from tests.outside import Sent, committed, compacted, create_topic, produce, read, until
 from tests.streams.oracle import Event, Oracle, Shape, aggregates
 from tests.streams.rekey.recount import Rows, first_open, following, recount
 from tests.streams.test_unique import wanted
 
 pytestmark = [pytest.mark.embedded, pytest.mark.kafka]
 
-PARTITIONS = {"clicks": 2, "requests": 4}
+COUNTS = {"clicks": 2, "requests": 4}
 TABLES = ("users", "sites", "whole")
 COUNT = 6_000
 PER_SECOND = 500
@@ -30,8 +33,10 @@ BASE = 1_700_000_000_000
 SHAPES = [Shape(10_000, 10_000, 5_000), Shape(60_000, 30_000, 0), Shape(120_000, 120_000, 10_000)]
 DECLARATION = """
 app: {app}
+lookups:
+  sites: {{file: {file}, key: code}}
 streams:
-  requests: {{topic: {app}.requests, time: ts, key: host, idle: never}}
+  requests: {{topic: {app}.requests, time: ts, key: host, idle: never, join: {{sites: site}}}}
   clicks: {{topic: {app}.clicks, time: at, derive: {{user: who, bytes: size / 1}}, idle: never}}
 tables:
   once:
@@ -42,6 +47,7 @@ tables:
     unique: id
     within: 1m
     aggregates: {{n: count(), total: sum("bytes"), low: min("bytes"), high: max("bytes")}}
+  regions: {{from: requests, key: sites.region, aggregates: {{n: count(), worth: sum("sites.worth")}}}}
   users:
     from: [requests, clicks]
     key: [site, user]
@@ -73,8 +79,9 @@ class Joined(Run):
     def __init__(self, bootstrap: str, app: str, folder: Path) -> None:
         """Write the declaration, and create the input topics."""
         super().__init__(bootstrap, app, folder, topic=False)
-        self.declaration.write_text(DECLARATION.format(app=app))
-        for name, count in PARTITIONS.items():
+        self.sites = folder / "sites.csv"
+        self.declaration.write_text(DECLARATION.format(app=app, file=self.sites))
+        for name, count in COUNTS.items():
             create_topic(bootstrap, f"{app}.{name}", count)
 
     def feed(self, seed: int) -> None:
@@ -82,7 +89,7 @@ class Joined(Run):
         feeds = [
             threading.Thread(target=produce, args=(self.bootstrap, f"{self.app}.{name}", made(name, seed)),
                              kwargs={"per_second": PER_SECOND * count // 6})
-            for name, count in PARTITIONS.items()
+            for name, count in COUNTS.items()
         ]  # fmt: skip
         for each in feeds:
             each.start()
@@ -97,8 +104,8 @@ class Joined(Run):
 
     def all_done(self) -> bool:
         """Return whether everything went all the way down; what was committed has been sent on."""
-        inputs = all(self.done(f"{self.app}.{name}", count) for name, count in PARTITIONS.items())
-        return inputs and all(self.done(f"{self.app}-{table}-repartition", 4) for table in TABLES)
+        inputs = all(self.done(f"{self.app}.{name}", count) for name, count in COUNTS.items())
+        return inputs and all(self.done(f"{self.app}-{table}-repartition", 4) for table in (*TABLES, "regions"))
 
     def progressed(self) -> int:
         """Return how many requests are committed."""
@@ -107,7 +114,7 @@ class Joined(Run):
 
 def made(name: str, seed: int) -> Iterator[Sent]:
     """Yield the records of one topic: time moves on in jumps, some come late."""
-    random, count = Random(f"{name}{seed}"), PARTITIONS[name]  # noqa: S311 - test data, no secret
+    random, count = Random(f"{name}{seed}"), COUNTS[name]  # noqa: S311 - test data, no secret
     clock = [BASE + number * 777 for number in range(count)]
     for _ in range(COUNT * count // 6):
         partition = random.randrange(count)
@@ -134,6 +141,9 @@ def test_a_killed_worker_and_a_new_one_change_nothing(run: Joined) -> None:
     """One worker is killed midway, one is added: every table of the chain equals a recount, and so do its rows."""
     run.worker("a")
     run.worker("b")
+    until(lambda: "lookup sites" in run.workers["a"].output, lambda: f"the missing lookup to be named\n{run.said()}")
+    assert not run.workers["a"].ready()
+    run.sites.write_text("code,region,worth\nde,eu,2\nus,na,3\nfr,eu,5\n")
     run.workers["a"].wait_ready()
     run.workers["b"].wait_ready()
     feeding = threading.Thread(target=run.feed, args=(7,))
@@ -152,6 +162,7 @@ def compare(run: Joined) -> None:
     """Compare all that the app left behind with a recount of the input as it lies in its topics."""
     planned, oracles = plan(load(run.declaration)), recounts(run)
     assert traffic(run, planned, "once") == once(run)
+    assert regions(run) == looked_up(run)
     users = {(p, *at): aggregates(rows) for p, each in enumerate(oracles) for at, rows in each.rows.items()}
     assert traffic(run, planned, "users") == {at: kept(row) for at, row in users.items()}
     closed: list[Rows] = [{at: kept(row) for at, row in each.closed.items()} for each in oracles]
@@ -168,10 +179,26 @@ def compare(run: Joined) -> None:
         assert len(together(closed)) > (5 if name == "whole" else 50)
 
 
+def regions(run: Run) -> dict[str, tuple[int, int]]:
+    """Return the table by a looked up key as its compacted changelog says."""
+    table = plan(load(run.declaration)).tables["regions"]
+    stores = compacted(run.bootstrap, table.changelog).values()
+    pages = [Reader(table.table, store).latest(limit=1 << 30) for store in stores]
+    return {row.key.decode(): (row.values["n"], row.values["worth"]) for page in pages for row in page.rows}
+
+
+def looked_up(run: Run) -> dict[str, tuple[int, int]]:
+    """Return the same by a count of the requests; those of the third site have no region, and make dead letters."""
+    sites = Counter(json.loads(each.value)["site"] for each in read(run.bootstrap, f"{run.app}.requests"))
+    letters = [dict(each.headers) for each in read(run.bootstrap, f"{run.app}-dead-letters")]
+    assert len({(each[PARTITION], each[OFFSET]) for each in letters}) == sites["jp"] > 100
+    return {"eu": (sites["de"], 2 * sites["de"]), "na": (sites["us"], 3 * sites["us"])}
+
+
 def once(run: Run) -> dict[tuple[int, int, str], dict[str, int]]:
     """Return the rows of the requests that are unique, and see that some are not."""
     log, found, repeated = read(run.bootstrap, f"{run.app}.requests"), {}, 0
-    for number in range(PARTITIONS["requests"]):
+    for number in range(COUNTS["requests"]):
         rows = [json.loads(each.value) for each in log if each.partition == number]
         made, again = wanted(Shape(10, 10, 5), 60, [{**row, "v": row["bytes"]} for row in rows])
         found.update({(number, *at): kept(row) for at, row in made.items()})
@@ -183,7 +210,7 @@ def once(run: Run) -> dict[tuple[int, int, str], dict[str, int]]:
 def recounts(run: Run) -> list[Oracle]:
     """Return what each partition of the table of users must be."""
     logs: list[list[tuple[Event, bool]]] = []
-    for name, count in PARTITIONS.items():
+    for name, count in COUNTS.items():
         log = read(run.bootstrap, f"{run.app}.{name}")
         parts = [[each for each in log if each.partition == number] for number in range(count)]
         logs += [[(event(json.loads(each.value), each.offset), True) for each in part] for part in parts]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streams.backtest.replay import Replay
+from streams.codecs.json import JsonDecoder
 from streams.letters import OFFSET, PARTITION, REASON, TOPIC
 from streams.load import loads
 from streams.testing import Harness
@@ -211,3 +212,21 @@ def test_closing_goes_down_a_chain() -> None:
     harness.feed_many("s", [event(minute) for minute in range(60)])
     harness.close(BASE + 60 * MINUTE)
     assert [row["n"] for row in values(harness, "t-hours")] == [60]
+
+
+def test_a_stream_is_decoded_once_for_all_of_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tables read a stream, re-keyed ones among them, each record value is decoded once."""
+    decoded: list[int] = []
+    decode = JsonDecoder.decode
+
+    def counted(decoder: JsonDecoder, values: Any, keys: Any = None) -> Any:
+        decoded.append(len(values))
+        return decode(decoder, values, keys)
+
+    monkeypatch.setattr(JsonDecoder, "decode", counted)
+    keys = ("host", "site", "[host, site]", "host")
+    tables = "".join(f"  t{at}: {{from: s, key: {key}, aggregates: {{n: count()}}}}\n" for at, key in enumerate(keys))
+    harness = Harness(loads(f"app: t\nstreams: {{s: {{topic: s, key: host}}}}\ntables:\n{tables}"), start=BASE)
+    harness.feed_many("s", [event(at) for at in range(10)])
+    assert decoded == [10]
+    assert [sum(row.values["n"] for row in harness.table(f"t{at}").rows()) for at in range(4)] == [10] * 4
