@@ -88,6 +88,8 @@ class Closer:
         if progress.watermark == NEVER or not self._panes.windowed:
             return
         end = self._panes.open_from(progress.watermark)
+        if progress.judged >= (end, ""):  # without asking the alerts, which may be many, at every batch
+            return
         occupied = iter(self._cells.occupied(self._from, end))
         ahead = next(occupied, None)
         while (window := self._next(ahead, end)) is not None:

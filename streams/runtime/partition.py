@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +13,7 @@ from faust.types import TP
 
 from streams.engine import StreamEngine
 from streams.rekey.receiver import RekeyError
+from streams.runtime.inbox import Inbox
 from streams.runtime.table import TablePartition
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-INBOX = 2
-"""Fetched batches that may wait while one is processed."""
 BACKOFF = (0.5, 1, 2, 5, 10)
 """Seconds between attempts to open a partition."""
 
@@ -68,7 +66,7 @@ class InputPartition:
         self._said = ""
         self._next = -1
         self._gap = False
-        self._inbox: deque[Records] = deque()
+        self._inbox = Inbox()
         self._work = asyncio.Event()
         self._between = asyncio.Event()
         self._between.set()
@@ -96,7 +94,7 @@ class InputPartition:
 
     def wants(self) -> bool:
         """Return whether another batch may be handed in."""
-        return self.state is State.RUNNING and len(self._inbox) < INBOX
+        return self.state is State.RUNNING and self._inbox.room(self.runtime.consumer.max_take_bytes)
 
     def accept(self, records: Records) -> None:
         """Take a fetched batch if it goes on where the last one ended.
@@ -110,7 +108,7 @@ class InputPartition:
                 self._gap = True
                 self._work.set()
             return
-        self._inbox.append(records)
+        self._inbox.put(records)
         self._next = records.hi
         self._work.set()
 
@@ -132,7 +130,7 @@ class InputPartition:
             except TimeoutError:
                 log.warning("%s: a batch did not end within %.1f s and is given up", self.origin, deadline)
         await self._cancel()
-        self._inbox.clear()
+        self._inbox.take()
 
     async def close(self) -> None:
         """Stop at once and close the stores."""
@@ -189,7 +187,7 @@ class InputPartition:
     def _forget(self, error: Exception | None = None) -> None:
         """Drop what is in memory: it may be ahead of the changelog."""
         self._between.set()
-        self._inbox.clear()
+        self._inbox.take()
         self._gap = False
         for table in self.tables:
             table.forget(error)
@@ -280,8 +278,7 @@ class InputPartition:
                 except TimeoutError:
                     await self._guarded(self._tick())
                 continue
-            waiting = list(self._inbox)
-            self._inbox.clear()
+            waiting = self._inbox.take()
             self.runtime.changed()
             await self._guarded(self._batch(waiting))
 

@@ -14,7 +14,8 @@ from streams import fast
 from streams.effects import Limits
 from streams.rekey.sender import Sender
 from streams.runtime import collector
-from streams.runtime.partition import INBOX, InputPartition, State
+from streams.runtime.inbox import LARGE
+from streams.runtime.partition import InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 PAUSE_DEADLINE = 4.0
 """Seconds that a batch in progress may take to end when partitions are taken away or the worker stops."""
 INPUT_BYTES = 256 << 20
-"""Fetched values that all partitions of a worker may hold: each has up to `INBOX` batches waiting and one in work."""
+"""Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
 TAKE_BYTES = 8 << 20
 """The most that one batch holds, where there are few partitions."""
 LEAST_TAKE_BYTES = 128 << 10
@@ -46,7 +47,7 @@ LEAST_TAKE_BYTES = 128 << 10
 
 def take_bytes(partitions: int) -> int:
     """Return how many bytes a batch may hold, for a worker with this many partitions."""
-    return max(LEAST_TAKE_BYTES, min(TAKE_BYTES, INPUT_BYTES // ((INBOX + 1) * max(partitions, 1))))
+    return max(LEAST_TAKE_BYTES, min(TAKE_BYTES, INPUT_BYTES // ((LARGE + 1) * max(partitions, 1))))
 
 
 class Runtime:

@@ -19,7 +19,6 @@ from aiokafka.errors import (
     UnknownProducerId,
     for_code,
 )
-from aiokafka.protocol.produce import ProduceRequest
 
 from streams.transport import topics
 from streams.transport.batches import build
@@ -77,12 +76,10 @@ async def append_batch(client: Client, topic: str, partition: int, batch: bytes,
     node = await client.leader(topic, partition)
     if node is None:
         raise LeaderNotAvailableError(f"{topic}-{partition}")
-    request = ProduceRequest(None, -1, int(seconds * 1000), [(topic, [(partition, batch)])])
-    reply = await client.raw.send(node, request)
-    _, code, offset, *_ = reply.topics[0][1][0]
+    code, offset = await client.produce(node, topic, partition, batch, seconds)
     if code:
         raise Refused(code)
-    return int(offset)
+    return offset
 
 
 class Appender:

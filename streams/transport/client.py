@@ -23,6 +23,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
 from streams.transport.errors import Denied, TopicMissing, TransportError, Unreachable
+from streams.transport.sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,7 @@ class Client:
         self.settings = connection(settings)
         self.cluster_id = ""
         self._client: AIOKafkaClient | None = None
+        self._senders: dict[int, Sender] = {}
 
     @property
     def address(self) -> str:
@@ -144,6 +146,13 @@ class Client:
             if each._reader is not None:
                 each._reader._limit = READER_BYTES
                 each._writer.transport.max_size = PIECE_BYTES
+
+    async def produce(self, node: int, topic: str, partition: int, batch: bytes, seconds: float) -> tuple[int, int]:
+        """Send a record batch to the broker that leads a partition; see `Sender.send`."""
+        sender = self._senders.get(node)
+        if sender is None:
+            sender = self._senders[node] = Sender(lambda request: self.raw.send(node, request))
+        return await sender.send(topic, partition, batch, seconds)
 
     async def topics(self) -> set[str]:
         """Return the names of all topics that this user may see."""

@@ -1,1 +1,1 @@
-"""Benchmarks: what `make bench` runs. Never part of the tests: machines differ."""
+"""Benchmarks: what `make bench` runs. Their code is tested (`test_smoke.py`), their figures never are."""

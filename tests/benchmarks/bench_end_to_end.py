@@ -1,66 +1,84 @@
-"""`make bench`: one worker on one core, at several numbers of keys, and stock Faust; table, plot and JSON."""
+"""`make bench`: one worker on one core by keys and skew, by the form of the events, and by the topic's compression."""
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from typing import Any
 
-from streams.embedded import EmbeddedBroker
-from tests.benchmarks.end_to_end import measure, run_stock
-from tests.benchmarks.report import publish, record
+from tests.benchmarks.brokers import apache
+from tests.benchmarks.end_to_end import Medians, loaded, measure
+from tests.benchmarks.forms import FORMS
+from tests.benchmarks.plots import Bars
+from tests.benchmarks.report import Part, contribute
 from tests.benchmarks.workload import Workload
 
-STOCK_EVENTS = 60_000
+COMPRESSIONS = ("none", "lz4", "zstd", "snappy", "gzip")
+RATE = "events/s"
 
 
 def main() -> None:
-    """Print a row per system and workload, and write the report."""
+    """Run the parts that were asked for, and add each to the report."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], "end_to_end", "formats", "compression"], help="all by default")
     parser.add_argument("--keys", type=int, nargs="+", default=[100, 10_000, 100_000])
     parser.add_argument("--skew", type=float, nargs="+", default=[0.0, 1.2], help="0 is uniform, else Zipf's exponent")
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--compression", choices=["lz4", "zstd", "snappy", "gzip"])
+    parser.add_argument("--dry", action="store_true", help="print only, leave the report alone")
     options = parser.parse_args()
+    made = {"end_to_end": _by_keys, "formats": _by_form, "compression": _by_compression}
+    parts = [made[name](options) for name in options.parts or made]
+    for part in [] if options.dry else parts:
+        contribute(part)
+    sys.exit(any(row["wrong cells"] for part in parts for row in part.rows))
+
+
+def _by_keys(options: argparse.Namespace) -> Part:
     rows = []
     for keys in options.keys:
         for skew in options.skew:
             workload = Workload.make(options.events, keys, skew=skew)
-            with EmbeddedBroker() as broker:
-                runs = measure(broker.bootstrap, workload, options.runs, compression=options.compression)
-                name = "ops-streams" + (f", Zipf {skew}" if skew else "")
-                figures = [(run.rate, run.cpu_per_million, run.peak_mib) for run in runs]
-                rows.append(_row(name, keys, figures, sum(run.wrong for run in runs)))
-                if keys == options.keys[0] and not skew:
-                    rows.append(_stock(broker.bootstrap, keys))
-    publish(record("end_to_end", rows))
-    sys.exit(any(row["wrong"] for row in rows))
+            rows.append(_row({"keys": f"{keys:,}", "spread": f"Zipf {skew}" if skew else "uniform"}, workload, options))
+    about = _about(options, "The workload as described above.")
+    return Part("end_to_end", "One worker on one core", about, rows, Bars(("keys", "spread"), RATE))
 
 
-def _stock(bootstrap: str, keys: int) -> dict[str, Any]:
-    stock = run_stock(bootstrap, STOCK_EVENTS)
-    figures = (STOCK_EVENTS / stock["seconds"], stock["cpu_seconds"] / STOCK_EVENTS * 1e6, stock["peak_mib"])
-    return _row("stock Faust, no quantile", keys, [figures], None)
+def _by_form(options: argparse.Namespace) -> Part:
+    workload = Workload.make(options.events, 10_000)
+    rows = [_row({"form": name}, workload.written(name), options) for name in FORMS]
+    about = _about(options, "The same events in other forms, 10,000 keys; access log lines carry whole seconds.")
+    return Part("formats", "Form of the events", about, rows, Bars(("form",), RATE))
 
 
-def _row(name: str, keys: int, figures: list[tuple[float, float, float]], wrong: int | None) -> dict[str, Any]:
-    """Return one line of the report, and print it."""
-    rate, cpu, peak = (statistics.median(column) for column in zip(*figures, strict=True))
-    sys.stdout.write(
-        f"{name:28} {keys:>7} keys: {rate:>12,.0f} events/s, {cpu:.2f} CPU s per million, {peak:.0f} MiB\n"
-    )
-    sys.stdout.flush()
-    return {
-        "system": name,
-        "keys": keys,
-        "events_per_second": round(rate),
-        "cpu_seconds_per_million": round(cpu, 3),
-        "peak_mib": round(peak),
-        "wrong": wrong,
-        "runs": [round(each[0]) for each in figures],
+def _by_compression(options: argparse.Namespace) -> Part:
+    workload = Workload.make(options.events, 10_000)
+    rows = [_row({"compression": name}, workload, options) for name in COMPRESSIONS]
+    return Part("compression", "Compressed topics", _about(options, "10,000 keys."), rows, Bars(("compression",), RATE))
+
+
+def _row(named: dict[str, Any], workload: Workload, options: argparse.Namespace) -> dict[str, Any]:
+    """Run over a broker of its own, print a line, and return it as a row of the report."""
+    compression = named.get("compression", "none")
+    with apache() as bootstrap:
+        loaded(bootstrap, workload, compression=None if compression == "none" else compression)
+        medians = Medians.of(measure(bootstrap, workload, options.runs))
+    row = named | {
+        RATE: round(medians.rate),
+        "CPU s per million events": round(medians.cpu_per_million, 3),
+        "peak MiB": round(medians.peak_mib),
+        "wrong cells": medians.wrong,
     }
+    sys.stdout.write(", ".join(f"{name} {each}" for name, each in row.items()) + "\n")
+    sys.stdout.flush()
+    return row
+
+
+def _about(options: argparse.Namespace, text: str) -> str:
+    return (
+        f"{text} {options.events:,} events on Apache Kafka, loaded beforehand; from the first seek to the last commit. "
+        f"Median of {options.runs} runs."
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from tests.benchmarks.report import record
+from tests.benchmarks.report import Part, contribute
 from tests.benchmarks.restore import Size, fill
 from tests.brokers import KafkaCluster
 
@@ -42,8 +42,20 @@ def main() -> None:
     for figures in runs:
         sys.stdout.write(json.dumps(figures) + "\n")
     medians = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
-    record("restore", medians | {"partitions": size.partitions, "keys": size.keys, "windows": size.windows})
+    contribute(Part("restore", "Restore from the changelog", _about(size, options.runs), [_row(medians)]))
     sys.stdout.write(json.dumps(medians) + "\n")
+
+
+def _row(medians: dict[str, float]) -> dict[str, float]:
+    """Return the line of the report."""
+    return {name.replace("_", " "): value for name, value in medians.items()}
+
+
+def _about(size: Size, runs: int) -> str:
+    return (
+        f"A worker with empty stores, {size.cells:,} open cells in {size.partitions} partitions on Apache Kafka; "
+        f"seconds until all are usable in memory, then until the local stores are filled. Median of {runs} runs."
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""What the runs leave behind: `build/bench.json`, and a table and a plot in `tests/benchmarks/README.md`."""
+"""What the runs leave behind: `build/bench.json`, and tables and plots in `tests/benchmarks/README.md`.
+
+Every benchmark contributes parts. A part is a table, a sentence or two, and perhaps a plot of that table; contributing
+one replaces what an earlier run left under its name, and writes the README anew.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,65 @@ import json
 import os
 import platform
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.benchmarks.plots import Bars, Lines, draw
+
 HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "build" / "bench.json"
-README, PLOT = HERE / "README.md", HERE / "rates.svg"
-BEGIN, END = "<!-- results: written by `make bench` -->", "<!-- end of results -->"
-BAR, GAP, LEFT, WIDTH = 18, 8, 220, 420
+README, PLOTS = HERE / "README.md", HERE / "plots"
+BEGIN, END = "<!-- results: written by the runs -->", "<!-- end of results -->"
+ORDER = (
+    "peers", "end_to_end", "formats", "compression", "stages", "latency", "saturation", "scale_partitions",
+    "scale_workers", "cost_tables", "cost_aggregates", "cost_rules", "cost_keys", "restore", "failover", "memory",
+    "soak",
+)  # fmt: skip
+"""Parts in the order of the README; others follow by name."""
 
 
-def record(name: str, figures: Any) -> dict[str, Any]:
-    """Add figures to the results and return all of them."""
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+@dataclass(frozen=True)
+class Part:
+    """One part of the report.
+
+    Args:
+        name: its key in `build/bench.json`; `[a-z0-9_]+`.
+        title: heading in the README.
+        about: what was run and how often, as Markdown.
+        rows: the table: one dictionary per row, column name -> text, number or None (not measured).
+        plot: a picture of the table.
+    """
+
+    name: str
+    title: str
+    about: str
+    rows: list[dict[str, Any]]
+    plot: Bars | Lines | None = None
+
+
+def contribute(part: Part) -> None:
+    """Add a part to the results, or replace it, and write the README anew."""
+    results = read()
+    found = {key: value for key, value in asdict(part).items() if key not in {"name", "plot"}}
+    found["measured"] = {"at": time.strftime("%Y-%m-%d %H:%M"), "load": round(os.getloadavg()[0], 1)}
+    if part.plot is not None:
+        PLOTS.mkdir(exist_ok=True)
+        (PLOTS / f"{part.name}.svg").write_text(draw(part.title, part.rows, part.plot))
+        found["plot"] = f"plots/{part.name}.svg"
     results["machine"] = machine()
-    results[name] = figures
+    results[part.name] = found
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    return results
+    README.write_text(_readme(README.read_text(), results))
+
+
+def read() -> dict[str, Any]:
+    """Return what earlier runs left in `build/bench.json`."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return found
 
 
 def machine() -> dict[str, Any]:
@@ -34,10 +77,8 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
-        "system": platform.system(),
-        "date": time.strftime("%Y-%m-%d"),
+        "system": f"{platform.system()} {platform.release()}",
     }
 
 
@@ -49,47 +90,33 @@ def _cpu() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def publish(results: dict[str, Any]) -> None:
-    """Write the table of the end-to-end runs into the README, and the plot beside it."""
-    rows = results["end_to_end"]
+def _readme(text: str, results: dict[str, Any]) -> str:
+    """Return the README with everything between its two marks replaced."""
     where = results["machine"]
     hardware = f"{where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB"
-    lines = [
-        BEGIN,
-        "",
-        f"{where['date']}, {hardware}, load {where['load']}, Python {where['python']}; the worker has one core.",
-        "",
-        "| system | keys | events/s | CPU s per million | peak MiB | wrong cells |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for row in rows:
-        wrong = "not checked" if row["wrong"] is None else row["wrong"]
-        lines.append(
-            f"| {row['system']} | {row['keys']} | {row['events_per_second']:,} | {row['cpu_seconds_per_million']} "
-            f"| {row['peak_mib']} | {wrong} |"
-        )
-    text = README.read_text()
-    before, _, rest = text.partition(BEGIN)
-    README.write_text(
-        before + "\n".join([*lines, "", "![events per second](rates.svg)", "", END]) + rest.partition(END)[2]
-    )
-    PLOT.write_text(plot([(f"{row['system']}, {row['keys']} keys", row["events_per_second"]) for row in rows]))
+    lines = [BEGIN, "", f"Machine: {hardware}, {where['system']}, Python {where['python']}.", ""]
+    names = [name for name in results if name != "machine"]
+    for name in sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+        lines += _section(results[name])
+    return text.partition(BEGIN)[0] + "\n".join([*lines, END]) + text.partition(END)[2]
 
 
-def plot(rows: list[tuple[str, float]]) -> str:
-    """Return horizontal bars as SVG, their length by value."""
-    most = max(value for _, value in rows)
-    height = GAP + len(rows) * (BAR + GAP)
-    bars = []
-    for number, (name, value) in enumerate(rows):
-        top, width = GAP + number * (BAR + GAP), max(1.0, value / most * WIDTH)
-        middle = top + BAR - 5
-        bars.append(
-            f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{name}</text>'
-            f'<rect x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}" fill="#3b6ea5"/>'
-            f'<text x="{LEFT + width + 6:.1f}" y="{middle}">{value:,.0f}</text>'
-        )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 100}" height="{height}" '
-        f'font-family="sans-serif" font-size="12">\n' + "\n".join(bars) + "\n</svg>\n"
-    )
+def _section(part: dict[str, Any]) -> list[str]:
+    measured = part["measured"]
+    columns = list(part["rows"][0])
+    numeric = [any(isinstance(row[name], int | float) for row in part["rows"]) for name in columns]
+    lines = [f"### {part['title']}", "", part["about"], "", f"Measured {measured['at']}, load {measured['load']}.", ""]
+    lines += ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if each else "---" for each in numeric) + "|"]
+    lines += ["| " + " | ".join(_text(row[name]) for name in columns) + " |" for row in part["rows"]]
+    if "plot" in part:
+        lines += ["", f"![{part['title']}]({part['plot']})"]
+    return [*lines, ""]
+
+
+def _text(value: Any) -> str:
+    """Return a cell of a table: three significant digits below 100, whole numbers above."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.3g}"

@@ -27,7 +27,9 @@ from streams.transport import topics
 from streams.transport.client import Client
 from streams.transport.produce import FencedWriter
 from tables.store import MemoryStore
-from tests.benchmarks.workload import DECLARATION, START, WINDOW, event
+from tests.benchmarks.declarations import declaration
+from tests.benchmarks.forms import FORMS
+from tests.benchmarks.workload import START, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,7 @@ def declared(app: str) -> StreamPlan:
     """Return the plan of the end-to-end workload, with windows that stay open."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        path.write_text(DECLARATION.replace("APP", app).replace("grace: 5s", "grace: 10m"))
+        path.write_text(declaration(app).replace("grace: 5s", "grace: 10m"))
         return plan(load_declaration(path)).streams["events"]
 
 
@@ -78,7 +80,9 @@ def writes(stream: StreamPlan, partition: int, size: Size) -> Iterator[Write]:
         values = np.round(rng.lognormal(3, 0.5, len(keys)), 3).tolist()
         for low in range(0, len(keys), BATCH):
             part, time_ = keys[low : low + BATCH].tolist(), START + window * WINDOW + low * (WINDOW - 1) // len(keys)
-            lines: list[bytes | None] = [event(names[k], k, values[low + i], time_) for i, k in enumerate(part)]
+            lines: list[bytes | None] = [
+                FORMS["flat"].encode(names[k], k, values[low + i], time_) for i, k in enumerate(part)
+            ]
             n = len(lines)
             offsets = np.arange(offset, offset + n)
             batch, _ = decoder.decode(Records(offset, offset + n, offsets, np.full(n, time_), lines))

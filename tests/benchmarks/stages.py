@@ -21,7 +21,8 @@ from streams.runtime import collector
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
 from tables.rocks import RocksStore
-from tests.benchmarks.workload import Workload, declaration
+from tests.benchmarks.declarations import declaration
+from tests.benchmarks.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,8 @@ def _answers(workload: Workload) -> Iterator[bytes]:
     """Yield what one fetch brings: several record batches."""
     parts: list[bytes] = []
     builder, base, count = _builder(), 0, 0
-    for key, value, stamp in workload.records(0):
+    stamp = int(time.time() * 1000)
+    for key, value in workload.records(0):
         if builder.append(count, stamp, key, value, []) is None:
             parts.append(_built(builder, base))
             builder, base, count = _builder(), base + count, 0

@@ -1,64 +1,48 @@
-"""A stock `faust worker` process that notes when it first fetched and when all was committed, then ends.
+"""A stock `faust worker` process that says when it may first fetch.
 
-Run by `end_to_end.py` as `python -m tests.benchmarks.worker EVENTS`; it prints one JSON line.
+Run by `end_to_end.py` as `python -m tests.benchmarks.worker`. With `BENCH_STALLS` set it also says, every second, how
+long its event loops were held at most since then (`stalls.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import resource
 import sys
-import time
 from typing import Any
 
 from faust.cli.faust import cli
 
 from streams import fast
 from streams.worker import app
-
-EVENTS = int(sys.argv.pop())
-began = 0.0
+from tests.benchmarks import stalls
 
 
-@app.task
-async def watch() -> None:
-    """Print the figures when every record is committed."""
-    while not began:  # noqa: ASYNC110 - it is watched from outside
-        await asyncio.sleep(0.001)
-    cpu = time.process_time()
-    while _committed() < EVENTS:  # noqa: ASYNC110 - it is watched from outside
-        await asyncio.sleep(0.005)
-    spent = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = {"seconds": spent, "cpu_seconds": time.process_time() - cpu, "peak_mib": peak}
-    assert sys.__stdout__ is not None
-    sys.__stdout__.write("FIGURES " + json.dumps(figures) + "\n")
-    sys.__stdout__.flush()
-
-
-def _committed() -> int:
-    offsets = app.consumer._committed_offset  # noqa: SLF001 - a benchmark looks inside
-    return sum(offset or 0 for tp, offset in offsets.items() if tp.topic in app.batch_topics)
-
-
-def _note_the_first_seek() -> None:
-    """Begin the clock when the first partition may be fetched."""
+def _say_the_first_seek() -> None:
+    """Say it when the first partition may be fetched."""
     consumer: Any = type(app.consumer)
     start_at = consumer.start_at
 
     async def noted(self: Any, tp: Any, offset: int) -> None:
-        global began  # noqa: PLW0603 - one process, one figure
-        began = began or time.perf_counter()
+        consumer.start_at = start_at
+        _say("BEGAN")
         await start_at(self, tp, offset)
 
     consumer.start_at = noted
 
 
+def _say(line: str) -> None:
+    """Write past the loggers, which own stdout by now."""
+    assert sys.__stdout__ is not None
+    sys.__stdout__.write(line + "\n")
+    sys.__stdout__.flush()
+
+
 if __name__ == "__main__":
     if os.environ.get(fast.ENVIRONMENT) == "1":
         fast.load()  # a worker that runs for days has done so long ago
-    _note_the_first_seek()
-    sys.argv = ["faust", "-A", "streams.worker", "worker", "--without-web", "-l", "warn"]
+    _say_the_first_seek()
+    if os.environ.get("BENCH_STALLS"):
+        stalls.watch(app, _say)
+    web = [] if os.environ.get("STREAMS_WEB_PORT") else ["--without-web"]
+    sys.argv = ["faust", "-A", "streams.worker", "worker", *web, "-l", os.environ.get("BENCH_LOG", "warn")]
     cli()

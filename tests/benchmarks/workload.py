@@ -5,8 +5,9 @@ The expected result follows from the same arrays that the records are written fr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
@@ -15,36 +16,16 @@ from numpy.typing import NDArray
 
 from streams.transport import topics
 from streams.transport.client import Client
+from tests.benchmarks.forms import FORMS
 
 TOPIC = "bench.events"
 PARTITIONS = 4
+LAST = b"last"
+"""The service of the event that closes all windows."""
 WINDOW = 10_000
 START = 1_732_275_600_000
 PER_SECOND = 50_000
 """Events per second of event time."""
-DECLARATION = """
-app: APP
-streams:
-  events: {topic: bench.events, codec: json, time: ts, key: service}
-tables:
-  load:
-    from: events
-    key: service
-    window: {tumbling: 10s, grace: 5s}
-    aggregates:
-      events: count()
-      total: sum("value")
-      least: min("value")
-      most: max("value")
-      p95: quantile(0.95, "value")
-alerts:
-  - {alert: SlowService, table: load, expr: p95 > 1000, labels: {severity: page}}
-"""
-
-
-def declaration(app: str) -> str:
-    """Return the declaration under test as YAML, for an app of this name."""
-    return DECLARATION.replace("APP", app)
 
 
 @dataclass(frozen=True)
@@ -56,23 +37,39 @@ class Workload:
         service: number of the event's service.
         value: the measured value, three decimals.
         time: event time in ms.
+        partitions: of the topic.
+        form: how an event is written, one of `FORMS`.
     """
 
     keys: int
     service: NDArray[np.int64]
     value: NDArray[np.float64]
     time: NDArray[np.int64]
+    partitions: int = PARTITIONS
+    form: str = "flat"
 
     @classmethod
-    def make(cls, n: int, keys: int, *, skew: float = 0.0, seed: int = 1) -> Workload:
+    def make(cls, n: int, keys: int, *, skew: float = 0.0, seed: int = 1, partitions: int = PARTITIONS) -> Workload:
         """Return `n` events over `keys` services: uniform, or Zipf-like with exponent `skew` > 1."""
         rng = np.random.default_rng(seed)
         service = (rng.zipf(skew, n) - 1) % keys if skew else rng.integers(0, keys, n)
         value = np.round(rng.lognormal(3, 0.5, n), 3)
-        time = START + np.arange(n) * 1000 // PER_SECOND
+        times = START + np.arange(n) * 1000 // PER_SECOND
         late = rng.random(n) < 0.05
-        time[late] -= rng.integers(0, 2000, int(late.sum()))
-        return cls(keys, service.astype(np.int64), value, time)
+        times[late] -= rng.integers(0, 2000, int(late.sum()))
+        return cls(keys, service.astype(np.int64), value, times, partitions)
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.time)
+
+    def written(self, form: str) -> Workload:
+        """Return the same events in another form; the values are rounded, for some forms hold whole numbers only."""
+        return replace(self, value=np.round(self.value), form=form)
+
+    def first(self, n: int) -> Workload:
+        """Return the workload of its first `n` events."""
+        return replace(self, service=self.service[:n], value=self.value[:n], time=self.time[:n])
 
     def names(self) -> list[bytes]:
         """Return the services' names, which are the record keys too."""
@@ -80,7 +77,7 @@ class Workload:
 
     def partition_of(self) -> NDArray[np.int64]:
         """Return the partition of each service, as Java's producer would choose it."""
-        return np.array([(murmur2(name) & 0x7FFFFFFF) % PARTITIONS for name in self.names()])
+        return np.array([(murmur2(name) & 0x7FFFFFFF) % self.partitions for name in self.names()])
 
     def expected(self) -> dict[tuple[bytes, int], tuple[int, float, float, float]]:
         """Return (service, window start) -> (count, sum, min, max); no event of this workload is late."""
@@ -99,42 +96,49 @@ class Workload:
         keys = [(names[each >> 32], (each & 0xFFFFFFFF) * WINDOW) for each in cells.tolist()]
         return dict(zip(keys, zip(*(column.tolist() for column in columns), strict=True), strict=True))
 
-    def records(self, partition: int) -> Iterator[tuple[bytes, bytes, int]]:
-        """Yield (key, value, timestamp in ms) of one partition, in order."""
-        names = self.names()
+    def records(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) of one partition, in order."""
+        names, encode = self.names(), FORMS[self.form].encode
         mine = np.flatnonzero(self.partition_of()[self.service] == partition)
         rows = zip(self.service[mine].tolist(), self.value[mine].tolist(), self.time[mine].tolist(), strict=True)
-        for service, value, time in rows:
+        for service, value, at in rows:
             name = names[service]
-            yield name, event(name, service, value, time), time
+            yield name, encode(name, service, value, at)
 
 
-def event(name: bytes, service: int, value: float, time: int) -> bytes:
-    """Return one event as JSON."""
-    return b'{"service":"%s","host":"web-%d","metric":"latency_ms","value":%s,"ts":%d.%03d}' % (
-        name, service % 100, repr(value).encode(), time // 1000, time % 1000,
-    )  # fmt: skip
+async def load(
+    bootstrap: str, workload: Workload, topic: str = TOPIC, *, compression: str | None = None, last: bool = False
+) -> None:
+    """Write the workload to a topic, in record batches of up to 512 KiB.
 
+    The records carry the wall clock, as producers write it: by event time, which is years ago, retention would delete
+    them while they are read.
 
-async def load(bootstrap: str, workload: Workload, compression: str | None = None) -> None:
-    """Write the workload to its topic, in record batches of up to 512 KiB.
-
-    The records carry event time, years ago, as their timestamp: retention by age would delete them as they are written.
+    Args:
+        bootstrap: address of the broker.
+        workload: the events.
+        topic: where to.
+        compression: of the batches: lz4, zstd, snappy, gzip; None for none.
+        last: end each partition with one event of the service `LAST`, an hour later, which closes all windows.
     """
+    now = int(time.time() * 1000)
     client = await Client({"bootstrap_servers": bootstrap}).start()
-    await topics.ensure(client, TOPIC, PARTITIONS, {"retention.ms": "-1"})
+    await topics.ensure(client, topic, workload.partitions)
     await client.stop()
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, max_batch_size=512 * 1024, max_request_size=2 << 20, compression_type=compression
     )
     await producer.start()
-    for partition in range(PARTITIONS):
+    for partition in range(workload.partitions):
         batch = producer.create_batch()
-        for key, value, time in workload.records(partition):
-            if batch.append(key=key, value=value, timestamp=time) is None:
-                await producer.send_batch(batch, TOPIC, partition=partition)
+        for key, value in workload.records(partition):
+            if batch.append(key=key, value=value, timestamp=now) is None:
+                await producer.send_batch(batch, topic, partition=partition)
                 batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=time)
-        await producer.send_batch(batch, TOPIC, partition=partition)
+                batch.append(key=key, value=value, timestamp=now)
+        await producer.send_batch(batch, topic, partition=partition)
+        if last:
+            final = FORMS[workload.form].encode(LAST, 0, 1.0, int(workload.time.max()) + 3_600_000)
+            await producer.send(topic, key=LAST, value=final, partition=partition, timestamp_ms=now)
     await producer.flush()
     await producer.stop()

@@ -1,0 +1,48 @@
+"""Brokers for benchmarks: on a core of their own, so that they do not run where the worker is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streams.embedded import EmbeddedBroker
+from tests.brokers import KafkaCluster
+
+BROKER_CORE = 1
+WORKER_CORE = 0
+
+
+@contextmanager
+def apache(**settings: str) -> Iterator[str]:
+    """Run one Apache Kafka broker, and yield its address.
+
+    Args:
+        settings: server properties, with `_` for `.`.
+    """
+    with _on(BROKER_CORE):
+        cluster = KafkaCluster(1, **settings)
+        try:
+            cluster.start()
+            yield cluster.bootstrap
+        finally:
+            cluster.stop()
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """Run the embedded broker, and yield its address."""
+    with _on(BROKER_CORE), EmbeddedBroker() as broker:
+        yield broker.bootstrap
+
+
+@contextmanager
+def _on(core: int) -> Iterator[None]:
+    """Run us, and what we start, on one core: worker processes choose their own."""
+    before = os.sched_getaffinity(0)
+    if len(before) > 1:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,45 @@
+"""What waits at a partition: many small batches, or two large ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.effects import Records
+from streams.runtime.inbox import LARGE, SMALL_RECORDS, Inbox
+
+MOST = 1_000_000
+
+
+def records(count: int, size: int) -> Records:
+    """Return so many records of so many bytes."""
+    return Records(0, count, np.arange(count), np.zeros(count, np.int64), [b"x" * size] * count)
+
+
+def test_small_batches_are_kept_by_their_bytes() -> None:
+    """Live input is never refused for the number of its batches; what waits stays below the bytes of two large ones."""
+    inbox, held = Inbox(), 0
+    while inbox.room(MOST):
+        inbox.put(records(10, 100))
+        held += 1_000
+    assert len(inbox) > 1_000
+    assert MOST < held + 1_000 <= LARGE * MOST
+
+
+def test_large_batches_are_counted() -> None:
+    """A backlog keeps two batches waiting, however large they are."""
+    inbox = Inbox()
+    for _ in range(LARGE):
+        assert inbox.room(MOST)
+        inbox.put(records(SMALL_RECORDS, 1))
+    assert not inbox.room(MOST)
+
+
+def test_taking_empties_it_in_order() -> None:
+    """All that waits is taken at once, in the order in which it came, and there is room again."""
+    inbox = Inbox()
+    batches = [records(SMALL_RECORDS, 1), records(3, 5)]
+    for each in batches:
+        inbox.put(each)
+    assert [id(each) for each in inbox.take()] == [id(each) for each in batches]
+    assert len(inbox) == 0
+    assert inbox.room(MOST)
