@@ -23,7 +23,8 @@ import numpy as np
 
 from streams.load import load as load_declaration
 from streams.plan import plan
-from tests.benchmarks.workload import PARTITIONS, TOPIC, Workload, declaration, load
+from tests.benchmarks.declarations import declaration
+from tests.benchmarks.workload import PARTITIONS, TOPIC, Workload, load
 from tests.brokers import KafkaCluster
 from tests.integration.app_run import SETTINGS, windowed
 from tests.outside import committed, compacted, until
