@@ -53,7 +53,7 @@ def _one(bootstrap: str, system: System, workload: Workload, options: argparse.N
     figures = []
     try:
         for number in range(runs):
-            app = f"{system.name.lower().translate(str.maketrans(' .,', '---'))}-{number}"
+            app = f"{system.name.lower().translate(str.maketrans(' .,-', '____'))}_{number}"
             spent, found = system.run(bootstrap, topic, app, records)
             figures.append(Figures(len(part), spent, wrong_cells(found, part.expected())))
     except (BrokerUnavailable, RunFailed) as error:
