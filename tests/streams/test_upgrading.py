@@ -14,6 +14,7 @@ from streams.load import loads
 from streams.plan import Plan, plan
 from streams.upgrading import StateMismatch
 from tables.query import Reader
+from tables.reading import reader
 from tables.records import CELL, CLAIM, OUTBOX, PROGRESS, Record, split_cell_key
 from tables.shapes import kept_shapes
 from tables.store import MemoryStore
@@ -33,10 +34,10 @@ class Lives(Bench):
         after.offset = self.offset
         return after
 
-    def rows(self, which: Reader | None = None) -> dict[tuple[int, str], dict[str, Any]]:
+    def rows(self, which: Any = None) -> dict[tuple[int, str], dict[str, Any]]:
         """Return every row that the store holds: (start in s after `BASE`, key)."""
-        reader = which or Reader(self.table.plan.table, self.store, self.table.shapes)
-        rows = [row for k in reader.windows() for row in reader.window(k).rows]
+        found = which or reader(self.table.plan.table, self.store, self.table.shapes)
+        rows = [row for page in found.between(None, None) for row in page.rows]
         return {((row.start or BASE) // SECOND - BASE // SECOND, row.key.decode()): row.values for row in rows}
 
 
@@ -53,6 +54,30 @@ def test_columns_live_on_and_others_begin_with_the_next_window() -> None:
     assert rows[20, "a"] == {"top": 9, "n": 2, "p50": pytest.approx(4, rel=0.02)}
     assert rows[40, "b"] == {"top": 2, "n": 1, "p50": pytest.approx(2, rel=0.02)}
     assert life.rows(Reader(life.table.plan.table, life.store)) == rows
+
+
+def test_a_new_column_of_sessions_begins_with_the_next_session() -> None:
+    """A session that had rows before the change shows null, also where it goes on after it; a later one is whole."""
+    sessions = "window: {session: 2m, grace: 0s}, keep: 1h,"
+    life = Lives(planned(sessions, aggregates="n: count()"))
+    life.feed(event(1), event(2, "b"))
+    life = life.turn(planned(sessions, aggregates='top: max("v"), n: count()'))
+    life.feed(event(100, v=7), event(500, v=9))
+    rows = life.rows()
+    assert rows == {
+        (1, "a"): {"top": None, "n": 2}, (2, "b"): {"top": None, "n": 1}, (500, "a"): {"top": 9, "n": 1}
+    }  # fmt: skip
+    assert life.rows(reader(life.table.plan.table, life.store)) == rows
+
+
+def test_another_gap_is_another_table() -> None:
+    """State of sessions is not gone on with under another gap, nor under windows of another kind; grace may change."""
+    life = Lives(planned("window: {session: 10s, grace: 0s},"))
+    life.feed(event(1))
+    life.turn(planned("window: {session: 10s, grace: 5s},")).feed(event(2))
+    for other in ("{session: 11s, grace: 0s}", "{tumbling: 10s, grace: 0s}"):
+        with pytest.raises(StateMismatch, match="the window changed"):
+            life.turn(planned(f"window: {other},"))
 
 
 def test_a_row_that_is_judged_or_sent_has_no_partial_column() -> None:
