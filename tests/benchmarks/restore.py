@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +122,7 @@ class Worker:
         self.client, self.directory, self.kafka = client, folder, client.settings
         self.restores, self.zombie_seconds = Turns(), 0.0
         self.table_stats = {table.name: TableStats()}
+        self.plan = SimpleNamespace(feeds={})
 
     def changelog(self, table: TablePlan) -> str:
         """Return the topic."""
