@@ -118,9 +118,11 @@ class LocalStore:
     ) -> None:  # fmt: skip
         try:
             for pause in repeat(AGAIN_SECONDS):
-                if await self._filled(connect, turns, max_age):
+                read = await self._filled(connect, turns, max_age)
+                if read and await self._drained():
                     break
-                await asyncio.sleep(pause)
+                if not read:
+                    await asyncio.sleep(pause)
         except StoreError as error:
             self._error = error
             log.exception("%s: the local store cannot be filled", self._name)
@@ -130,7 +132,7 @@ class LocalStore:
         done()
 
     async def _filled(self, connect: Callable[[], ChangelogReader], turns: Turns, max_age: float) -> bool:
-        """Fill the store, and return whether it has everything; False where the changelog could not be read."""
+        """Fill the store from its changelog, up to all but the last writes; return False where it could not be read."""
         try:
             async with turns.filling(), connect() as reader:
                 while (offset := self.store.offset()) != self._end:
@@ -146,6 +148,15 @@ class LocalStore:
             log.warning("%s: the local store is not filled yet: %s", self._name, error)
             return False
         return True
+
+    async def _drained(self) -> bool:
+        """Write what came while the reader disconnected; return whether the store has everything.
+
+        Nothing may be awaited between a true answer and the end of the filling: from then on writes do not wait.
+        """
+        while self._queue and self._queue[0].start == self.store.offset():
+            await self._next()
+        return self.store.offset() == self._end
 
     async def _next(self) -> None:
         """Write what waits first."""

@@ -30,6 +30,8 @@ class Log:
         self.edges = [0]
         self.failures = 0
         self.hold: asyncio.Event | None = None
+        self.leaving, self.leave = asyncio.Event(), asyncio.Event()
+        self.leave.set()
         for _ in range(writes):
             self.append()
 
@@ -47,7 +49,9 @@ class Log:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Disconnect."""
+        """Disconnect, which may take a while."""
+        self.leaving.set()
+        await self.leave.wait()
 
     async def read(self, start: int | None, until: int) -> AsyncIterator[Chunk]:
         """Yield write by write."""
@@ -116,6 +120,25 @@ def test_it_has_everything_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
             filled.check()
             assert filled.store.offset() == len(filled.log.records)
             await filled.local.close()
+
+    run(body)
+
+
+def test_what_is_written_while_the_reader_disconnects_is_not_passed_over() -> None:
+    """Rule: the store has every write, also one between the last that was read and the end of the filling."""
+
+    async def body() -> None:
+        log = Log(5)
+        log.leave.clear()
+        filled = Filled(log)
+        await log.leaving.wait()
+        filled.write()
+        log.leave.set()
+        await filled.done.wait()
+        filled.check()
+        filled.write()
+        filled.check()
+        assert filled.store.offset() == len(log.records)
 
     run(body)
 
