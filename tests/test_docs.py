@@ -7,16 +7,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streams import codecs, reasons
+from streams.check import plan_or_findings
 from streams.cli import main
 from streams.fields import ALERT, APP, EMIT, FILE, STREAM, TABLE, TIME
 from streams.load import load
 from streams.settings import KafkaSettings, WorkerSettings
 from streams.shapes import Section
+from streams.spec import Declaration, Stream
 from streams.window_keys import WINDOW
-from tables import aggregates
+from tables import aggregates, windows
+from tables.aggregates.base import Aggregate, Fixed
+from tables.spec import Table
 from tests.crash.faults import FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,10 +87,58 @@ def test_every_codec_is_documented(name: str) -> None:
     assert f"`{name}`" in page("codecs.md")
 
 
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of all rows of all tables of a page."""
+    return [row.strip("|").split(" | ") for row in re.findall(r"^\| .* \|$", text, re.MULTILINE)]
+
+
+def about(name: str) -> list[str]:
+    """Return what the page of the aggregates says of one: error, bytes, time and windows that it refuses."""
+    text = page("aggregates.md").partition("\n## Error, size and cost\n")[2]
+    (found,) = [parts for first, *parts in table_rows(text) if name in first.strip().split(", ")]
+    return [part.strip() for part in found]
+
+
 @pytest.mark.parametrize("name", sorted(aggregates.registry()))
 def test_every_aggregate_is_documented(name: str) -> None:
-    """Each aggregate has a row, as the call it is."""
-    assert f"| `{name}(" in page("aggregates.md")
+    """Each aggregate has a row, as the call it is, with its formula and its result of nothing."""
+    found = [parts for first, *parts in table_rows(page("aggregates.md")) if first.startswith(f" `{name}(")]
+    assert found
+    assert all(part.strip() for parts in found for part in parts)
+
+
+@pytest.mark.parametrize("name", sorted(aggregates.registry()))
+def test_every_aggregate_has_its_error_and_cost(name: str) -> None:
+    """Each aggregate has its error, bytes a cell (the true ones where no state grows) and ns an event, as numbers."""
+    error, size, cost, _ = about(name)
+    assert error == "none" or re.search(r"\d|rounding", error)
+    assert re.search(r"\d", cost)
+    for example in aggregates.registry()[name].examples():
+        kinds = example.columns().values()
+        fixed = sum(np.dtype(kind.dtype).itemsize for kind in kinds if isinstance(kind, Fixed))
+        assert str(fixed) in size.split(", ") or re.search(r"\d+ a |JSON", size)
+
+
+@pytest.mark.parametrize("name", sorted(aggregates.registry()))
+def test_every_aggregate_says_which_windows_it_refuses(name: str) -> None:
+    """The page names the windows with which a declaration of the aggregate has a mistake, or none."""
+    kinds = {"without": None} | {kind: each.examples()[0] for kind, each in windows.registry().items()}
+    refused = {
+        kind
+        for kind, window in kinds.items()
+        for example in aggregates.registry()[name].examples()
+        if findings(example, window)
+    }
+    *_, said = about(name)
+    assert {kind for kind in kinds if re.search(rf"\b{kind}\b", said)} == refused
+    assert (said == "none") != bool(refused)
+
+
+def findings(aggregate: Aggregate, window: windows.Window | None) -> object:
+    """Return what is wrong with a table of this column and these windows."""
+    stream = Stream(name="s", topic="s", key=("host",))
+    table = Table(name="t", from_="s", key=("host",), window=window, aggregates={"c": aggregate})
+    return plan_or_findings(Declaration(app="d", streams={"s": stream}, tables={"t": table}))[1]
 
 
 def keys() -> list[str]:
