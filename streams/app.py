@@ -206,7 +206,8 @@ class App(faust.App):
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         await super()._on_partitions_assigned(assigned, generation_id)
         if not self.should_stop:
-            self.runtime.assigned(assigned)
+            assignor = cast("Assignor", self.assignor)
+            self.runtime.assigned(assigned, assignor.assigned_standbys(), assignor.warming)
 
     async def on_stop(self) -> None:
         """Let batches in progress end, commit, close the stores, leave the group."""

@@ -44,9 +44,6 @@ def table(declaration: Declaration, table: Table, notes: Notes) -> None:
     for index, source in enumerate(table.sources):
         if source not in declaration.streams:
             _no_stream(declaration, table, source, index, notes)
-    if table.standby:
-        message = f"standby replicas are not available yet; set standby to 0, not {table.standby}"
-        notes.wrong((*path, "standby"), message)
     if not table.aggregates:
         message = "a table needs at least one aggregate; write for example requests: count()"
         notes.wrong((*path, "aggregates"), message)

@@ -169,7 +169,13 @@ TABLE = Section(
             "none",
         ),
         Key("expose", Names(NAME), "Columns whose latest closed rows are shown to Prometheus.", "none"),
-        Key("standby", Integer(), "Number of standby replicas. Not available yet: only 0 is accepted.", "0"),
+        Key(
+            "standby",
+            Integer(),
+            "Number of other workers that follow each partition, ready to take it over; all tables of a stream get as "
+            "many as one of them asks for.",
+            "0",
+        ),
         Key(
             "emit",
             Either(Choice(("none", "close", "update")), EMIT, Emit, Emit),

@@ -53,6 +53,7 @@ class WorkerCollector(Collector):
         yield from self._partitions()
         yield from self._records()
         yield from self._tables()
+        yield from self._standbys()
         yield from self._batches()
         yield from self._alerts()
 
@@ -155,6 +156,25 @@ class WorkerCollector(Collector):
         yield _gauge("streams_restore_remaining_seconds", "Time that the restore in progress will take.", labels, left)
         yield _gauge("streams_restore_records_per_second", "Speed of the restore in progress.", labels, rates)
         yield _gauge("streams_store_behind", "1 while the local store is filled behind the cells.", labels, behind)
+
+    def _standbys(self) -> Iterator[Metric]:
+        labels, records, seconds = ["table", "partition"], [], []
+        followers = self.runtime.following.followers
+        for table in followers:
+            behind = None if table.standing is None else table.standing.behind()
+            if behind is not None:
+                name = [table.plan.name, str(table.partition)]
+                records.append((name, float(behind.records)))
+                seconds.append((name, behind.ms / 1000))
+        states = Counter("ready" if follower.ready else "behind" for follower in followers.values())
+        yield _gauge(
+            "streams_standby_partitions", "Table partitions that this worker follows, by whether it could take over.",
+            ["state"], [([state], states[state]) for state in ("ready", "behind")],
+        )  # fmt: skip
+        yield _gauge("streams_standby_lag_records", "Changelog records that a follower lacks.", labels, records)
+        yield _gauge("streams_standby_lag_seconds", "Age of what a follower has.", labels, seconds)
+        taken: Samples = [([], self.runtime.stats.promotions)]
+        yield _counter("streams_promotions", "Table partitions taken over from a follower in this worker.", [], taken)
 
     def _batches(self) -> Iterator[Metric]:
         stats = self.runtime.stats

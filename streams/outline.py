@@ -101,8 +101,17 @@ def _of_table(whole: Plan, plan: TablePlan) -> Iterator[str]:
     yield f"  changelog: {plan.changelog}, {_partitions(whole, plan)}"
     for name, value in plan.changelog_config.items():
         yield f"    {name} = {value}{_spoken(name, value)}"
+    if followers := _followers(whole, plan):
+        who = "1 other worker follows" if followers == 1 else f"{followers} other workers follow"
+        yield f"  standby: {who} each partition"
     for rule in plan.rules:
         yield _rule(rule)
+
+
+def _followers(whole: Plan, plan: TablePlan) -> int:
+    """Return how many workers follow each partition: as many as a table asks for that shares a stream with this one."""
+    beside = [each for stream in whole.streams.values() if plan in stream.tables for each in stream.tables]
+    return max(each.table.standby for each in (plan, *beside))
 
 
 def _window(window: Window | None) -> str:

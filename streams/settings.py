@@ -65,7 +65,7 @@ class KafkaSettings(Settings):
     session_timeout_ms: int = option(
         "session.timeout.ms", number(100), "10000", "Silence after which the group gives a worker's partitions away."
     )
-    heartbeat_interval_ms: int = option("heartbeat.interval.ms", number(10), "3000", "Time between two heartbeats.")
+    heartbeat_interval_ms: int = option("heartbeat.interval.ms", number(10), "1000", "Time between two heartbeats.")
     max_poll_interval_ms: int = option(
         "max.poll.interval.ms", number(1000), "300000", "Longest time between two fetches before leaving the group."
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 from mode import Service
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from streams.app import App
     from streams.plan import Plan
     from streams.rules.judge import AlertView
+    from streams.runtime.standing import Behind
+    from streams.transport.assignor import Assignor
 
 
 class WorkerProvider:
@@ -52,6 +54,20 @@ class WorkerProvider:
                 if part.plan.name == table:
                     found[each.partition] = (part.reader if each.answers else None, each.state.value)
         return found
+
+    def followed(self, table: str) -> Mapping[int, tuple[Reader, Behind]]:
+        """Return the partitions that this worker follows, or takes over just now: reader, and how old its rows are."""
+        found: dict[int, tuple[Reader, Behind]] = {}
+        for (name, partition), part in list(self._runtime.tables.items()):
+            behind = None if part.standing is None else part.standing.behind()
+            if name == table and part.reader is not None and behind is not None:
+                found[partition] = part.reader, behind
+        return found
+
+    def followers(self, table: str) -> Mapping[str, Collection[int]]:
+        """Return worker -> partitions that it follows, as the group's leader said at the last assignment."""
+        topic, assignor = self.plan.tables[table].changelog, cast("Assignor", self._app.assignor)
+        return {url.rstrip("/"): topics[topic] for url, topics in assignor.followers.items() if topic in topics}
 
     def guess(self, table: str, key: bytes) -> int:
         """Return the partition in which Java's producer would have put the key."""

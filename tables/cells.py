@@ -323,6 +323,11 @@ class Cells:
         """Return the watermark at which the next closed cells expire; None if there are none."""
         return self.panes.end(self._closed[0][0]) + self.table.keep if self._closed else None
 
+    def only_closed(self, groups: Iterable[tuple[int, int]]) -> None:
+        """Let these groups (pane, first) be all that are in the store only."""
+        self._closed = [(self.panes.last_of(pane), pane, first) for pane, first in groups]
+        heapq.heapify(self._closed)
+
     def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
         """Return tombstones for evicted cells whose last window's end + keep has passed, at most `budget`.
 

@@ -6,15 +6,24 @@ What is no cell (progress, alerts, outbox, shapes, claims) is kept aside as it i
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tables.chunk import Spans, pieces, view_at
+from tables.chunk import Chunk, Spans, pieces, view_at
 from tables.groups import pairs
-from tables.records import CELL, GROUP_BYTES, NEVER, PROGRESS, Progress, Record, split_cell_key
-from tables.store import MemoryStore
+from tables.records import (
+    CELL,
+    GROUP_BYTES,
+    NEVER,
+    PROGRESS,
+    Progress,
+    Record,
+    group_prefix,
+    split_cell_key,
+)
+from tables.store import MemoryStore, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +31,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tables.cells import Cells
-    from tables.chunk import Chunk
     from tables.groups import Codes
-    from tables.store import Group
+    from tables.store import Group, Store
 
     Ints = NDArray[np.int64]
 
+SEED_CELLS = 20_000
+"""Cells that are taken out of a store at once."""
 _SIGN = np.uint64(1 << 63)
 _PAIR = f"V{GROUP_BYTES - 1}"
 
@@ -76,7 +86,44 @@ class Loader:
         self.size = 0
         self._former: dict[bytes, bytes] = {}
         self._map = cells.map
-        self._shape = self._map.state.number = shape
+        self.shape = self._map.state.number = shape
+
+    def seed(self, store: Store) -> None:
+        """Take what a store holds: cells of open windows, groups of closed ones, and all that is no cell.
+
+        Args:
+            store: nobody writes it meanwhile.
+
+        Raises:
+            ValueError: a cell is not one of this table.
+            StoreError: it cannot be read.
+        """
+        self._keep(chain.from_iterable(store.scan(bytes([kind])) for kind in range(1, 256) if kind != CELL[0]))
+        for pane, first in sorted(store.groups()):
+            if self.cells.panes.last_of(pane) < self.judged_before:
+                self._groups.add((pane, first))
+                self._close((pane, first))
+                continue
+            cells = cells_of(store, pane, first)
+            while items := list(islice(cells, SEED_CELLS)):
+                prefix = group_prefix(pane, first)
+                self._cells(Chunk.of([prefix + key for key, _ in items], [value for _, value in items], 0))
+        self.position = store.offset()
+
+    def tidy(self, groups: set[Group]) -> None:
+        """Forget what a long reading leaves behind: groups that have expired, and keys without an open cell.
+
+        Args:
+            groups: those of which the store, which was written beside, still has cells.
+        """
+        self._groups &= groups
+        self._closed &= groups
+        self.cells.only_closed(self._closed)
+        self.cells.reclaim(np.empty(0, np.int64))
+        last = self.cells.panes.last_of
+        gone = [key for key in self._former if last(split_cell_key(key)[0]) < self.judged_before]
+        for key in gone:
+            del self._former[key]
 
     def apply(self, chunk: Chunk) -> None:
         """Take the records of a chunk, which follows on the one before.
@@ -144,7 +191,7 @@ class Loader:
         if len(wanted) < len(last):
             chunk, pane, first, codes = chunk.take(wanted), pane[wanted], first[wanted], codes[wanted]
             rows = rows[wanted]
-        foreign = self._map.state.shapes(chunk.blob, chunk.values) != self._shape
+        foreign = self._map.state.shapes(chunk.blob, chunk.values) != self.shape
         if foreign.any() or self._former:
             chunk, pane, first, codes = self._part(chunk, (pane, first, codes), rows, foreign)
         if len(codes):

@@ -137,6 +137,28 @@ async def last_progress(read: Read, claim_offset: int) -> Progress | None:
     return None
 
 
+async def goes_on(loader: Loader, read: Read, claim_offset: int) -> bool:
+    """Return whether the log has the last record that a loader took, where it took it: no two owners write equal ones.
+
+    Args:
+        loader: of the cells; it stands before the claim, unless the log is another.
+        read: the changelog.
+        claim_offset: of the owner's acknowledged claim.
+    """
+    position = loader.position
+    if not position or position > claim_offset:
+        return False
+    proof = [
+        (key, value) for key, value in zip((PROGRESS, CLAIM), loader.kept.get_many([PROGRESS, CLAIM]), strict=True)
+    ]
+    try:
+        async for chunk in read(position - 1, position):
+            return chunk.lo == position - 1 and chunk.take(slice(0, 1)).items()[0] in proof
+    except OffsetsGone:
+        pass
+    return False
+
+
 async def load(
     loader: Loader, read: Read, claim_offset: int, *, progress: Callable[[RestoreProgress], None] | None = None
 ) -> RestoreResult:
@@ -306,7 +328,7 @@ class _Restore:
             self._previous = known
             self._latest |= {} if own is None else {CLAIM: own}
         if last or len(self._latest) >= SLICE:
-            await in_thread(_fill, self._store, self._latest, chunk.hi)
+            await in_thread(fill, self._store, self._latest, chunk.hi)
             self._latest = {}
 
     def result(self, rebuilt: str) -> RestoreResult:
@@ -315,7 +337,7 @@ class _Restore:
         return RestoreResult(self._start, pace.records, pace.size, pace.seconds, rebuilt, self._previous)
 
 
-def _fill(store: Store, latest: dict[bytes | None, bytes | None], offset: int) -> None:
+def fill(store: Store, latest: dict[bytes | None, bytes | None], offset: int) -> None:
     """Write the last value of each key, by key."""
     ours = sorted(key for key in latest if key is not None)
     store.fill([Record(key, latest[key]) for key in ours], offset)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,6 @@ from faust.types import TP
 from streams.engine import StreamEngine
 from streams.rekey.receiver import RekeyError
 from streams.runtime.inbox import Inbox
-from streams.runtime.table import TablePartition
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
 from tables.store import StoreError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streams.effects import Records, Write
     from streams.plan import StreamPlan
     from streams.runtime.runtime import Runtime
+    from streams.runtime.table import TablePartition
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class InputPartition:
         self.origin = f"{plan.stream.topic}-{partition}"
         self.engine = StreamEngine(plan, partition, lookups=runtime.lookups)
         self.engine.stats = runtime.stream_stats[plan.name]
-        self.tables = [TablePartition(runtime, table, partition) for table in plan.local]
+        self.tables = [runtime.table(table, partition) for table in plan.local]
         self.outlets = runtime.outlets(plan, self.origin)
         self.state = State.CLOSED
         self.reason = "not started"
@@ -133,11 +134,11 @@ class InputPartition:
         self._inbox.take()
 
     async def close(self) -> None:
-        """Stop at once and close the stores."""
+        """Stop at once and close the stores of tables that are not followed from now on."""
         await self._cancel()
         self.state, self.reason = State.CLOSED, "closed"
         for table in self.tables:
-            await table.close()
+            await self.runtime.leave(table)
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None
@@ -147,6 +148,12 @@ class InputPartition:
         self._between.set()
 
     async def _run(self) -> None:
+        async with AsyncExitStack() as held:
+            for table in self.tables:
+                await held.enter_async_context(table.held)
+            await self._live()
+
+    async def _live(self) -> None:
         pauses = iter(BACKOFF)
         while True:
             try:

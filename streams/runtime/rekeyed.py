@@ -13,7 +13,6 @@ from faust.types import TP
 from streams.rekey.receiver import BlockReceiver, Received
 from streams.rekey.sender import Sender
 from streams.runtime.partition import InputPartition
-from streams.runtime.table import TablePartition
 
 if TYPE_CHECKING:
     from streams.effects import Batch, Event, Records
@@ -91,7 +90,7 @@ class RekeyedPartition(InputPartition):
         super().__init__(runtime, replace(runtime.plan.streams[table.streams[0]], tables=()), partition)
         self.tp = TP(str(table.repartition), partition)
         self.origin = f"{table.repartition}-{partition}"
-        self.tables = [TablePartition(runtime, table, partition)]
+        self.tables = [runtime.table(table, partition)]
         self._receiver: BlockReceiver | None = None
 
     @property

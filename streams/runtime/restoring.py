@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tables.cells import Cells
 from tables.loading import Loader
-from tables.recovery import OffsetsGone, last_progress, load, restore, unusable
+from tables.recovery import OffsetsGone, goes_on, last_progress, load, restore, unusable
 from tables.shapes import kept_shapes
 from tables.unaligned import unaligned_cells
 
@@ -81,6 +81,7 @@ class Restoring:
         name: of it, for the log.
         max_age: seconds; see `tables.recovery.restore`.
         progress: called after every chunk.
+        warm: what a follower of the partition has in memory; None if there was none.
 
     Attributes:
         loader: of the cells; None where they are to be read out of the store.
@@ -94,7 +95,9 @@ class Restoring:
         name: str,
         max_age: float,
         progress: Callable[[RestoreProgress], None],
+        warm: Loader | None = None,
     ) -> None:
+        self._warm = warm
         self._plan, self._store, self._reader = plan, store, reader
         self._name, self._max_age, self._progress = name, max_age, Said(name, progress)
         self._chosen = False
@@ -125,6 +128,8 @@ class Restoring:
         A last write that withdrew rows owes events that only the store can tell; sessions are always read from it.
         """
         offset = None if unusable(self._store, claim, self._max_age) else self._store.offset()
+        if self._warm is not None and offset is not None and await goes_on(self._warm, self._reader.read, claim):
+            return self._warm
         progress = await last_progress(self._reader.read, claim)
         near = offset is not None and 2 * (claim - offset) <= claim - self._reader.earliest
         if near or progress is None or progress.fingerprint != self._plan.fingerprint:
@@ -143,7 +148,9 @@ class Restoring:
             log.warning("%s: %s", self._name, error)
             return None
         progress = loader.kept.progress()
-        shape = kept_shapes(loader.kept).get(-1 if progress is None else progress.shape)
+        if progress is None or progress.withdrawn != progress.withdrawn_before:
+            return None
+        shape = kept_shapes(loader.kept).get(progress.shape)
         return result if shape is not None and shape.same(self._plan.shape) else None
 
 

@@ -14,11 +14,13 @@ from streams import fast
 from streams.effects import Limits
 from streams.rekey.sender import Sender
 from streams.runtime import collector
+from streams.runtime.following import Following
 from streams.runtime.inbox import LARGE
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
+from streams.runtime.table import TablePartition
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
 from streams.transport.client import Client
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from streams.lookup import Lookup
     from streams.plan import Plan, StreamPlan, TablePlan
     from streams.settings import KafkaSettings
+    from streams.transport.assignor import Topics
     from streams.transport.consumer import BatchConsumer
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,10 @@ class Runtime:
         self.stream_stats = {name: StreamStats() for name in plan.streams}
         self.table_stats = {name: TableStats() for name in plan.tables}
         self.partitions: dict[TP, InputPartition] = {}
+        self.tables: dict[tuple[str, int], TablePartition] = {}
+        """Table partitions that are worked on or followed here, by table and number."""
+        self.following = Following(self)
+        self.by_changelog = {table.changelog: table for table in plan.tables.values()}
         self.by_topic = {stream.stream.topic: stream for stream in plan.streams.values()}
         self.by_repartition = plan.rekeyed
         self.counts: dict[str, int] = {}
@@ -101,6 +108,7 @@ class Runtime:
         self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
         self.consumer.drained = self.drained
+        self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
         self.note(0)
         self.waiting_for = ""
@@ -114,12 +122,33 @@ class Runtime:
     async def stop(self) -> None:
         """Close partitions and connections."""
         await self.drained()
-        await asyncio.gather(*(partition.close() for partition in self.partitions.values()), *self._closing)
+        await self.following.stop()
+        closing = list(self.partitions.values())
         self.partitions.clear()
+        await asyncio.gather(*(partition.close() for partition in closing), *self._closing)
         if self._client is not None:
             await self._client.stop()
 
     # what partitions ask
+
+    def table(self, plan: TablePlan, partition: int) -> TablePartition:
+        """Return a table partition; whoever works on it or follows it here has the same one."""
+        key = plan.name, partition
+        if key not in self.tables:
+            self.tables[key] = TablePartition(self, plan, partition)
+        return self.tables[key]
+
+    async def leave(self, table: TablePartition) -> None:
+        """Close a table partition unless it is worked on or followed here by now."""
+        if self._in_use(table):
+            return
+        async with table.held:
+            if not self._in_use(table):
+                self.tables.pop((table.plan.name, table.partition), None)
+                await table.close()
+
+    def _in_use(self, table: TablePartition) -> bool:
+        return table in self.following.followers or any(table in each.tables for each in self.partitions.values())
 
     def writer(self, table: TablePlan, partition: int) -> FencedWriter:
         """Return a fenced writer for one changelog partition."""
@@ -223,8 +252,14 @@ class Runtime:
         """Stop all partitions between two batches."""
         await asyncio.gather(*(partition.pause(PAUSE_DEADLINE) for partition in self.partitions.values()))
 
-    def assigned(self, tps: Iterable[TP]) -> None:
-        """Take over the partitions of a new assignment; close those that are gone."""
+    def assigned(self, tps: Iterable[TP], standbys: Iterable[TP] = (), warming: Topics | None = None) -> None:
+        """Take over the partitions of a new assignment; close those that are gone.
+
+        Args:
+            tps: of inputs; others are passed over.
+            standbys: changelog partitions to follow.
+            warming: those of them that this worker gets as soon as it is ready, by changelog.
+        """
         self.stats.rebalances += 1
         self.rebalanced = True
         ours = {tp for tp in tps if tp.topic in self.by_topic or tp.topic in self.by_repartition}
@@ -233,9 +268,11 @@ class Runtime:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         self.consumer.max_take_bytes = take_bytes(len(ours))
+        for tp in ours - set(self.partitions):
+            self.partitions[tp] = self._partition(tp)
+        followed = [(self.by_changelog[tp.topic], tp.partition) for tp in standbys if tp.topic in self.by_changelog]
+        self.following.assign([self.table(*each) for each in followed], warming or {})
         for tp in ours:
-            if tp not in self.partitions:
-                self.partitions[tp] = self._partition(tp)
             self.partitions[tp].start()
 
     def _partition(self, tp: TP) -> InputPartition:

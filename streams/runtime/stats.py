@@ -45,6 +45,7 @@ class WorkerStats:
     batch_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     rebalances: int = 0
     failures: int = 0
+    promotions: int = 0
 
     def batch(self, records: int, seconds: float) -> None:
         """Count one batch of a partition, from its decoding to its release."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from streams.plan import TablePlan
     from streams.rekey.sender import Sender
     from streams.runtime.runtime import Runtime
+    from streams.runtime.standing import Standing
     from tables.loading import Loader
     from tables.reading import AnyReader
     from tables.store import Store
@@ -45,6 +46,9 @@ class TablePartition:
 
     Attributes:
         note: is told what opening the partition waits for.
+        held: the lock of whoever works on the partition: its owner or a follower.
+        warm: what a follower knows, as cells in memory; None while there is none.
+        standing: where a follower stands, or stood until the partition is restored; None while nobody followed.
     """
 
     def __init__(self, runtime: Runtime, plan: TablePlan, partition: int) -> None:
@@ -58,6 +62,9 @@ class TablePartition:
         self._closing: asyncio.Task[None] | None = None
         self._next: int | None = None
         self.note: Callable[[str], None] = log.info
+        self.held = asyncio.Lock()
+        self.warm: Loader | None = None
+        self.standing: Standing | None = None
         self._intact = False
         self._damaged = False
         self._silence: tuple[float, int] | None = None
@@ -95,27 +102,41 @@ class TablePartition:
 
     async def _load(self, writer: FencedWriter) -> None:
         self.forget()
-        local = await self._opened()
-        self._retention = await self.runtime.retention(self._changelog)
-        max_age = await self.runtime.max_age(self._changelog)
-        async with self.runtime.restores.restoring(), self._connect() as reader:
+        local = await self.opened()
+        self._retention = await self.runtime.retention(self.changelog)
+        max_age = await self.runtime.max_age(self.changelog)
+        async with self.runtime.restores.restoring(), self.connect() as reader:
             self.restoring = RestoreProgress(0, 0, None)
-            work = Restoring(self.plan, local.store, reader, self._name, max_age, self._progress)
+            work = Restoring(self.plan, local.store, reader, self.name, max_age, self._progress, self.warm)
             result = await take_over(
                 writer, work.up_to, waiting=self.note, wait_seconds=self.runtime.zombie_seconds
             )  # fmt: skip
         self.restored, self.restoring = result.records, None
         self._earliest = reader.earliest if writer.fenced else 0
+        self._promoted(work.loader, result)
         await self._begin(writer, work.loader, result)
         if work.loader is not None:
             self.engine.behind = True
-            local.fill(self._connect, self._next or 0, self.runtime.restores, max_age, self._filled)
+            local.fill(self.connect, self._next or 0, self.runtime.restores, max_age, self._filled)
+
+    def _promoted(self, loader: Loader | None, result: RestoreResult) -> None:
+        """Say what a follower spared, if there was one."""
+        followed, warm = self.standing is not None, loader is not None and loader is self.warm
+        self.unfollow()
+        if followed and not result.rebuilt:
+            self.runtime.stats.promotions += 1
+            log.info(
+                "%s: taken over from its standby%s; %d records of the changelog were missing",
+                self.name,
+                "" if warm else ", whose cells are read out of the local store",
+                result.records,
+            )
 
     async def _begin(self, writer: FencedWriter, loader: Loader | None, result: RestoreResult) -> None:
         """Make the engine of what was restored: in memory, or in the store."""
         store = self._local.store
         self._next = store.offset() if loader is None else loader.position
-        self._check_whole(result, store if loader is None else loader.kept)
+        self.check_whole(result, store if loader is None else loader.kept, self._earliest)
         limits, cells = self.runtime.limits(writer), None if loader is None else loader.cells
         engine = TableEngine(self.plan, self.partition, limits, await self._senders(), cells=cells)
         engine.stats = self.runtime.table_stats[self.plan.name]
@@ -138,37 +159,53 @@ class TablePartition:
         self.engine.behind = False
         self.reader = reader_of(self.plan.table, self._local.store, self.engine.shapes)
 
+    def unfollow(self) -> None:
+        """Forget what a follower had in memory; the local store stays."""
+        self.warm = self.standing = None
+
     @property
-    def _changelog(self) -> str:
+    def changelog(self) -> str:
+        """The changelog topic: the generation that the declaration goes on with."""
         return self.runtime.changelog(self.plan)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """What the partition is called in the log."""
         return f"table {self.plan.name}, partition {self.partition}"
 
-    def _connect(self) -> ChangelogReader:
-        return ChangelogReader(self.runtime.kafka, self._changelog, self.partition)
+    def connect(self) -> ChangelogReader:
+        """Return a reader of the changelog partition, not connected yet."""
+        return ChangelogReader(self.runtime.kafka, self.changelog, self.partition)
 
-    async def _opened(self) -> LocalStore:
+    async def opened(self) -> LocalStore:
         """Return the local store, opened if it is not, and filled by nobody."""
         if self._closing is not None:
             await self._closing
         if self.local is None:
-            self.local = LocalStore(await asyncio.to_thread(self._open_store), self._name)
+            self.local = LocalStore(await asyncio.to_thread(self._open_store), self.name)
         await self.local.ended()
         return self.local
 
-    def _check_whole(self, result: RestoreResult, kept: Store) -> None:
-        """See that the changelog had everything; a store that was intact writes again what the log has lost."""
-        name = f"changelog {self._changelog}-{self.partition}"
+    def check_whole(self, result: RestoreResult, kept: Store, earliest: int) -> None:
+        """See that the changelog had everything; a store that was intact writes again what the log has lost.
+
+        Args:
+            result: of the restore.
+            kept: holds the restored progress.
+            earliest: the first offset that the log has.
+
+        Raises:
+            StateLost: it had not, nor had the store.
+        """
+        name = f"changelog {self.changelog}-{self.partition}"
         (value,) = kept.get_many([PROGRESS])
         progress = None if value is None else Progress.decode(value)
-        if progress is None or progress.floor >= self._earliest:
+        if progress is None or progress.floor >= earliest:
             return
         if result.start is None or result.rebuilt:
             self._local.store.clear()
             raise StateLost(
-                f"{name} begins at offset {self._earliest}, and its state needs all from {progress.floor} on. "
+                f"{name} begins at offset {earliest}, and its state needs all from {progress.floor} on. "
                 f"Records were deleted by hand, or its retention is too short. Bring the topic back from a copy, or "
                 f"start over with `streams reset`"
             )
@@ -176,7 +213,7 @@ class TablePartition:
             "%s begins at offset %d, and what was written from %d on is needed: the local store has it, and writes it "
             "again",
             name,
-            self._earliest,
+            earliest,
             progress.floor,
         )
 
@@ -205,16 +242,21 @@ class TablePartition:
         return self.local is not None and self.local.behind
 
     @property
+    def local_store(self) -> Store:
+        """The local store, which must be open."""
+        return self._local.store
+
+    @property
     def _local(self) -> LocalStore:
         if self.local is None:
-            raise RuntimeError(f"{self._name}, is not open")
+            raise RuntimeError(f"{self.name}, is not open")
         return self.local
 
     async def deliver(self, write: Write) -> None:
         """Carry out a write: letters, changelog, events, local store, in this order (rules 3 and 5)."""
         writer, local = self._writer, self._local
         if writer is None:
-            raise RuntimeError(f"{self._name}, is not claimed")
+            raise RuntimeError(f"{self.name}, is not claimed")
         if write.letters:
             await self.runtime.send(write.letters)
         if write.records:
@@ -269,6 +311,7 @@ class TablePartition:
     async def close(self) -> None:
         """Close the local store."""
         self.forget()
+        self.unfollow()
         self._close_store()
         if self._closing is not None:
             await self._closing
@@ -278,7 +321,7 @@ class TablePartition:
         self.reader = None
         local, self.local = self.local, None
         if local is not None and local.behind:
-            self._closing = asyncio.create_task(local.close(), name=f"close {self._name}")
+            self._closing = asyncio.create_task(local.close(), name=f"close {self.name}")
         elif local is not None:
             local.store.close()
 

@@ -21,7 +21,7 @@ from tables.chunk import Chunk
 from tables.recovery import OffsetsGone, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
     from streams.transport.produce import FencedWriter
@@ -31,12 +31,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 FETCH_BYTES = 4 << 20
 """The most that one answer brings, but for a single batch that is larger. One is in work, and one on its way."""
-CHUNK_RECORDS = 20_000
-"""Records after which a chunk ends with its batch."""
 STALL_SECONDS = 60.0
 _WAIT_MS = 100
 _UNCOMMITTED = 0
 _EARLIEST = -2
+_LATEST = -1
 _FOLLOWER = -1
 
 
@@ -103,20 +102,31 @@ class ChangelogReader:
 
     async def _chunks(self, answer: bytes, found: list[recordbatch.Batch], start: int) -> AsyncIterator[Chunk]:
         """Yield the records of an answer, parsed in a thread."""
-        for part in _portions(found):
+        for part in recordbatch.portions(found):
             try:
-                yield await in_thread(_parsed, answer, part, start)
+                yield await in_thread(recordbatch.parsed, answer, part, start)
             except ReadFailed as error:
                 raise ReadFailed(f"{self._name} at {self._client.address}: {error}") from error
 
+    async def bounds(self) -> tuple[int, int]:
+        """Return the first offset that the log has, and the end of what can be read of it.
+
+        The embedded broker tells an end that is too low, within the last batch.
+
+        Raises:
+            ReadFailed: the broker refuses for good, or did not answer for a minute.
+        """
+        begin = await self._begin(None)
+        return begin, max(begin, await self._retried(lambda: self._ask_offset(_LATEST)))
+
     async def _begin(self, start: int | None) -> int:
-        self.earliest = earliest = await self._retried(self._ask_earliest)
+        self.earliest = earliest = await self._retried(lambda: self._ask_offset(_EARLIEST))
         if start is not None and start < earliest:
             raise OffsetsGone(f"{self._name} begins at offset {earliest}, {start} is asked for")
         return earliest if start is None else start
 
-    async def _ask_earliest(self) -> int:
-        request = OffsetRequest(_FOLLOWER, _UNCOMMITTED, [(self._topic, [(self._partition, _EARLIEST)])])
+    async def _ask_offset(self, which: int) -> int:
+        request = OffsetRequest(_FOLLOWER, _UNCOMMITTED, [(self._topic, [(self._partition, which)])])
         _, code, _, offset, *_ = (await self._send(request)).topics[0][1][0]
         self._check(code)
         return int(offset)
@@ -176,22 +186,6 @@ class ChangelogReader:
     @property
     def _name(self) -> str:
         return f"changelog {self._topic}-{self._partition}"
-
-
-def _portions(found: list[recordbatch.Batch]) -> Iterator[list[recordbatch.Batch]]:
-    """Yield the batches in portions of about `CHUNK_RECORDS` records."""
-    part: list[recordbatch.Batch] = []
-    for batch in found:
-        part.append(batch)
-        if sum(each.header.records for each in part) >= CHUNK_RECORDS:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
-def _parsed(answer: bytes, part: list[recordbatch.Batch], start: int) -> Chunk:
-    return Chunk.joined([recordbatch.parse(answer, batch, start) for batch in part], part[-1].header.next)
 
 
 async def take_over(

@@ -188,6 +188,10 @@ class BatchConsumer(driver.Consumer):
         """Ask the group for a new assignment; call it in the consumer's thread."""
         self._thread.join_again()
 
+    def ask_again(self) -> None:
+        """Ask the group for a new assignment; call it in the main thread."""
+        self._thread.thread_loop.call_soon_threadsafe(self._thread.join_again)
+
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
         return super()._set_active_tps({tp for tp in tps if not self.owns(tp)})
 

@@ -42,6 +42,11 @@ class Claim(msgspec.Struct):
     worker: str
     time: int
 
+    @property
+    def owner(self) -> str:
+        """How progress names it: no two claims of a partition are equal."""
+        return f"{self.time}.{self.epoch}"
+
 
 class FencedWriter:
     """The only writer of one changelog partition.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+CHUNK_RECORDS = 20_000
+"""Records after which a chunk ends with its batch."""
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _MAGIC = 2
 _CODEC = 7
@@ -95,6 +97,27 @@ def batches(answer: bytes, until: int) -> Iterator[Batch]:
             return
         yield Batch(header, start, end)
         start = end
+
+
+def portions(found: list[Batch]) -> Iterator[list[Batch]]:
+    """Yield the batches in portions of about `CHUNK_RECORDS` records."""
+    part: list[Batch] = []
+    for batch in found:
+        part.append(batch)
+        if sum(each.header.records for each in part) >= CHUNK_RECORDS:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def parsed(answer: bytes, part: list[Batch], start: int) -> Chunk:
+    """Return the records of batches from the offset `start` on as one chunk; blocking.
+
+    Raises:
+        ReadFailed: a batch is damaged.
+    """
+    return Chunk.joined([parse(answer, batch, start) for batch in part], part[-1].header.next)
 
 
 def parse(answer: bytes, batch: Batch, start: int) -> Chunk:

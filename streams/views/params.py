@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 1000
 """Largest `limit`."""
+_PARAMETERS = ("from", "to", "limit", "after", "prefix", "scope", "format", "stale")
 _MOST_PARTS = 8
 _MOST_DIGITS = 19
 
@@ -37,6 +38,8 @@ class Query:
         prefix: beginning of the key, as text.
         local: ask only this worker.
         csv: answer as CSV.
+        stale: partitions that no owner answers for may be answered by a follower.
+        standby: answer only for these partitions, from what this worker follows; what workers ask each other.
     """
 
     from_: int | None
@@ -46,6 +49,8 @@ class Query:
     prefix: str
     local: bool
     csv: bool
+    stale: bool = False
+    standby: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, request: web.Request) -> Query:
@@ -55,11 +60,9 @@ class Query:
             QueryError: one of them is wrong or unknown.
         """
         given = dict(request.query)
-        unknown = sorted(given.keys() - {"from", "to", "limit", "after", "prefix", "scope", "format"})
+        unknown = sorted(given.keys() - {*_PARAMETERS, "standby"})
         if unknown:
-            raise QueryError(
-                400, f"unknown parameter {unknown[0][:100]!r}: from, to, limit, after, prefix, scope, format"
-            )
+            raise QueryError(400, f"unknown parameter {unknown[0][:100]!r}: {', '.join(_PARAMETERS)}")
         query = cls(
             from_=_time("from", given.get("from")),
             to=_time("to", given.get("to")),
@@ -68,6 +71,8 @@ class Query:
             prefix=given.get("prefix", ""),
             local=is_local(request),
             csv=_choice("format", given.get("format", "json"), ("json", "csv")) == "csv",
+            stale=_choice("stale", given.get("stale", "no"), ("no", "ok")) == "ok",
+            standby=_numbers_of(given.get("standby")),
         )
         if query.from_ is not None and query.to is not None and query.from_ >= query.to:
             raise QueryError(400, f"from={given['from']!r:.40} must lie before to={given['to']!r:.40}")
@@ -178,6 +183,15 @@ def _limit(text: str) -> int:
     if _is_number(text) and 1 <= int(text) <= MOST_KEYS:
         return int(text)
     raise QueryError(400, f"limit={text[:100]!r} is not a number from 1 to {MOST_KEYS}; page with `after`")
+
+
+def _numbers_of(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(map(_is_number, parts)):
+        raise QueryError(400, f"standby={text[:100]!r} is no list of partition numbers")
+    return tuple(map(int, parts))
 
 
 def _after(text: str | None) -> bytes | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from streams.plan import Plan
     from streams.rules.judge import AlertView
+    from streams.runtime.standing import Behind
     from tables.query import Page, Row
 
 
@@ -52,6 +53,12 @@ class Provider(Protocol):
 
     def partitions(self, table: str) -> Mapping[int, tuple[Reader | None, str]]:
         """Return this worker's partitions of a table: reader (None while it must not answer) and state."""
+
+    def followed(self, table: str) -> Mapping[int, tuple[Reader, Behind]]:
+        """Return the partitions that this worker follows and does not have: reader, and how old its rows may be."""
+
+    def followers(self, table: str) -> Mapping[str, Collection[int]]:
+        """Return base URL -> partitions of a table that each worker of the group follows, this one too."""
 
     def guess(self, table: str, key: bytes) -> int:
         """Return the partition in which Java's producer would have put the key (murmur2)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from tables.store import StoreError
 
 if TYPE_CHECKING:
     from streams.plan import TablePlan
+    from streams.runtime.standing import Behind
     from streams.views.params import Query
     from streams.views.provider import Provider, Reader
     from tables.query import Page, Row
@@ -64,19 +65,56 @@ class Local:
         readers: by partition.
         absent: the partitions that this worker does not answer for.
         worker: base URL of this worker.
+        behind: of the readers that are a follower's, how far behind they are; None where no follower was asked.
     """
 
     plan: TablePlan
     readers: dict[int, Reader]
     absent: list[str]
     worker: str
+    behind: dict[int, Behind] | None = None
 
     @classmethod
-    def of(cls, provider: Provider, plan: TablePlan) -> Local:
-        """Return what the worker has now."""
+    def of(cls, provider: Provider, plan: TablePlan, query: Query) -> Local:
+        """Return what the worker has now and is asked for: its own partitions, those that it follows, or both."""
+        if query.standby is not None:
+            return cls.followed(provider, plan, query.standby)
         parts = sorted(provider.partitions(plan.name).items(), key=lambda item: item[0])
-        readers = {partition: reader for partition, (reader, _) in parts if reader is not None}
-        return cls(plan, readers, missing(provider, [plan.name]), provider.worker)
+        own = cls(
+            plan,
+            {partition: reader for partition, (reader, _) in parts if reader is not None},
+            missing(provider, [plan.name]),
+            provider.worker,
+        )
+        if not (query.local and query.stale):
+            return own
+        numbers = set(range(provider.partition_count(plan.name))) - own.readers.keys()
+        more = cls.followed(provider, plan, numbers)
+        absent = [name for name in own.absent if name in more.absent]
+        return cls(plan, own.readers | more.readers, absent, provider.worker, more.behind)
+
+    @classmethod
+    def followed(cls, provider: Provider, plan: TablePlan, numbers: Collection[int]) -> Local:
+        """Return what the worker follows of these partitions."""
+        here = {number: each for number, each in provider.followed(plan.name).items() if number in numbers}
+        absent = [name_of(plan.name, each) for each in range(provider.partition_count(plan.name)) if each not in here]
+        readers = {number: reader for number, (reader, _) in sorted(here.items())}
+        return cls(plan, readers, absent, provider.worker, {number: behind for number, (_, behind) in here.items()})
+
+    def standby(self, failed: Collection[int] = ()) -> Answer:
+        """Return what an answer says of the followers in it; nothing where none was asked.
+
+        Args:
+            failed: partitions that could not be read after all.
+        """
+        if self.behind is None:
+            return {}
+        found = [
+            {"partition": number, "worker": self.worker, "records": behind.records, "ms": behind.ms}
+            for number, behind in sorted(self.behind.items())
+            if number not in failed
+        ]
+        return {"standby": found}
 
 
 def local_page(local: Local, query: Query) -> Answer:
@@ -88,15 +126,18 @@ def local_page(local: Local, query: Query) -> Answer:
     plan, absent = local.plan, list(local.absent)
     prefixes = prefix_candidates(query.prefix, len(plan.key))
     pages: list[Page] = []
+    failed: list[int] = []
     for partition, reader in local.readers.items():
         try:
             pages += [page for prefix in prefixes for page in _pages(reader, prefix, query)]
         except StoreError:
-            absent.append(name_of(plan.name, partition))
+            failed.append(partition)
+    absent += [name_of(plan.name, partition) for partition in failed]
     found = [(row.key, shown(plan, row)) for page in pages for row in page.rows]
     ends = [page.after for page in pages if page.after is not None]
     complete = all(page.complete for page in pages)
-    return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
+    page = _page(plan, found, ends, query)
+    return {**page, "complete": complete, "missing_partitions": absent, **local.standby(failed)}
 
 
 def _pages(reader: Reader, prefix: bytes, query: Query) -> list[Page]:
@@ -115,7 +156,8 @@ def merged_page(plan: TablePlan, answers: Sequence[Answer], query: Query) -> Ans
     ends = [key_of(answer["next"]) for answer in answers if answer["next"] is not None]
     complete = all(answer["complete"] for answer in answers)
     absent = in_all([answer["missing_partitions"] for answer in answers])
-    return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent}
+    standby = {"standby": [each for answer in answers for each in answer.get("standby", ())]} if query.stale else {}
+    return {**_page(plan, found, ends, query), "complete": complete, "missing_partitions": absent, **standby}
 
 
 def local_rows(local: Local, keys: Sequence[bytes], guess: int, query: Query) -> Answer:
@@ -128,17 +170,18 @@ def local_rows(local: Local, keys: Sequence[bytes], guess: int, query: Query) ->
         query: `from` and `to`.
     """
     answer: Answer = {"table": local.plan.name, "rows": [], "worker": local.worker, "partition": None}
-    absent = list(local.absent)
+    failed: list[int] = []
     for partition, reader in sorted(local.readers.items(), key=lambda item: item[0] != guess):
         try:
             rows = next(filter(None, (reader.get(key, query.from_, query.to) for key in keys)), None)
         except StoreError:
-            absent.append(name_of(local.plan.name, partition))
+            failed.append(partition)
             continue
         if rows:
             answer |= {"rows": [shown(local.plan, row) for row in rows], "partition": partition}
             break
-    return {**answer, "missing_partitions": absent}
+    absent = [*local.absent, *(name_of(local.plan.name, partition) for partition in failed)]
+    return {**answer, "missing_partitions": absent, **local.standby(failed)}
 
 
 def as_csv(plan: TablePlan, rows: Iterable[Shown]) -> str:

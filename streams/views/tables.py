@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from streams.views.errors import QueryError, success
 from streams.views.params import Query, is_local, key_candidates, split_key
 from streams.views.rows import Answer, Local, as_csv, in_all, local_page, local_rows, merged_page, missing
+from streams.views.stale import Followers, header
 
 if TYPE_CHECKING:
     from streams.plan import TablePlan
@@ -30,6 +32,7 @@ class TableViews:
     def __init__(self, provider: Provider, peers: Peers) -> None:
         """Keep whom to ask."""
         self._provider, self._peers = provider, peers
+        self._followers = Followers(provider, peers)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of these views."""
@@ -56,11 +59,16 @@ class TableViews:
     async def table(self, request: web.Request) -> web.Response:
         """Answer one page of the keys of a table."""
         query, plan = Query.of(request), self._plan(request)
-        answers = [await asyncio.to_thread(local_page, Local.of(self._provider, plan), query)]
+        answers = [await asyncio.to_thread(local_page, Local.of(self._provider, plan, query), query)]
         if query.local:
             return _answer(plan, answers[0], query)
-        parameters = {name: value for name, value in request.query.items() if name not in {"scope", "format"}}
-        answers += await self._ask_all(f"{PATH}/{plan.name}", parameters, self._provider.peers())
+        parameters = {name: value for name, value in request.query.items() if name not in {"scope", "format", "stale"}}
+        path = f"{PATH}/{plan.name}"
+        answers += await self._ask_all(path, parameters, self._provider.peers())
+        absent = in_all([answer["missing_partitions"] for answer in answers])
+        if query.stale and absent:
+            read = partial(local_page, query=query)
+            answers += await self._followers.answers(plan, absent, read, (path, parameters))
         return _answer(plan, merged_page(plan, answers, query), query)
 
     async def key(self, request: web.Request) -> web.Response:
@@ -69,20 +77,27 @@ class TableViews:
         raw = request.rel_url.raw_path.removeprefix(f"{PATH}/{plan.name}/")
         keys = key_candidates(split_key(raw, len(plan.key)))
         guess = self._provider.guess(plan.name, keys[0])
-        here = await asyncio.to_thread(local_rows, Local.of(self._provider, plan), keys, guess, query)
+        read = partial(local_rows, keys=keys, guess=guess, query=query)
+        here = await asyncio.to_thread(read, Local.of(self._provider, plan, query))
         if query.local:
             return _answer(plan, here, query)
         answers = [here] if _is_from(here, guess) else await self._elsewhere(request, guess, here)
+        if query.stale and not any(_is_from(answer, guess) for answer in answers):
+            absent = in_all([answer["missing_partitions"] for answer in answers])
+            answers += await self._followers.answers(plan, absent, read, (request.rel_url.raw_path, _times(request)))
         found = [answer for answer in answers if answer["rows"]]
         absent = in_all([answer["missing_partitions"] for answer in answers])
         if not found:
             raise _not_found(plan, raw, absent)
         best = min(found, key=lambda answer: (answer["partition"] != guess, answer["partition"]))
+        if query.stale:
+            standby = [each for each in best.get("standby", ()) if each["partition"] == best["partition"]]
+            best = {**best, "standby": standby}
         return _answer(plan, {**best, "missing_partitions": absent if best["partition"] != guess else []}, query)
 
     async def _elsewhere(self, request: web.Request, guess: int, here: Answer) -> list[Answer]:
         """Return what the other workers say of a key: the owner of murmur2's partition alone if it has it, else all."""
-        parameters = {name: request.query[name] for name in ("from", "to") if name in request.query}
+        parameters = _times(request)
         others, path = list(self._provider.peers()), request.rel_url.raw_path
         owner = self._provider.owner(request.match_info["table"], guess)
         first = await self._ask_all(path, parameters, [base for base in others if base == owner])
@@ -119,14 +134,21 @@ def describe(plan: TablePlan) -> dict[str, Any]:
     }
 
 
+def _times(request: web.Request) -> dict[str, str]:
+    return {name: request.query[name] for name in ("from", "to") if name in request.query}
+
+
 def _is_from(answer: Answer, partition: int) -> bool:
     return bool(answer["rows"]) and answer["partition"] == partition
 
 
 def _answer(plan: TablePlan, answer: Answer, query: Query) -> web.Response:
+    headers = header(plan, answer)
     if not query.csv:
-        return success(answer)
-    headers = {"Content-Disposition": f'inline; filename="{plan.name}.csv"'}
+        response = success(answer)
+        response.headers.update(headers)
+        return response
+    headers["Content-Disposition"] = f'inline; filename="{plan.name}.csv"'
     if answer["missing_partitions"]:
         headers["X-Streams-Missing-Partitions"] = ",".join(answer["missing_partitions"])
     if answer.get("next"):

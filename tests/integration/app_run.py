@@ -31,14 +31,16 @@ class Run:
         bootstrap: address of the broker.
         app: the app's id, and prefix of its topics.
         folder: for declaration, state and output.
+        topic: whether to create the input topic.
+        text: of the declaration; `{app}` stands for the app's id.
     """
 
-    def __init__(self, bootstrap: str, app: str, folder: Path, *, topic: bool = True) -> None:
+    def __init__(self, bootstrap: str, app: str, folder: Path, *, topic: bool = True, text: str = DECLARATION) -> None:
         """Write the declaration and, unless told otherwise, create the input topic."""
         self.bootstrap, self.app, self.folder = bootstrap, app, folder
         self.topic = f"{app}.requests"
         self.declaration = folder / f"{app}.yaml"
-        self.declaration.write_text(DECLARATION.format(app=app))
+        self.declaration.write_text(text.format(app=app))
         self.workers: dict[str, Worker] = {}
         if topic:
             self.create_topic()

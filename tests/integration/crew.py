@@ -18,7 +18,7 @@ SETTINGS = {
     "STREAMS_KAFKA_REBALANCE_TIMEOUT_MS": "6000",
     "STREAMS_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
 }
-TABLE = "{{from: {stream}, key: host, aggregates: {{n: count()}}}}"
+TABLE = "{{from: {stream}, key: host, standby: {standby}, aggregates: {{n: count()}}}}"
 
 Owners = Mapping[tuple[str, int], str]
 
@@ -46,10 +46,12 @@ class Crew:
         app: the app's id.
         folder: for declarations, state and output.
         streams: name -> partitions of its topic.
+        standby: followers of each partition.
     """
 
-    def __init__(self, bootstrap: str, app: str, folder: Path, streams: Mapping[str, int]) -> None:
+    def __init__(self, bootstrap: str, app: str, folder: Path, streams: Mapping[str, int], standby: int = 0) -> None:
         """Create the input topics."""
+        self.standby = standby
         self.bootstrap, self.app, self.folder, self.streams = bootstrap, app, folder, streams
         self.workers: dict[str, Worker] = {}
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
@@ -61,7 +63,10 @@ class Crew:
         lines = [f"app: {self.app}", "streams:"]
         lines += [f"  {name}: {{topic: {self.app}.{name}, codec: json, time: ts, key: host}}" for name in self.streams]
         tables = {f"of_{name}": name for name in self.streams} | dict.fromkeys(more, next(iter(self.streams)))
-        lines += ["tables:", *(f"  {name}: {TABLE.format(stream=stream)}" for name, stream in tables.items())]
+        lines += [
+            "tables:",
+            *(f"  {name}: {TABLE.format(stream=stream, standby=self.standby)}" for name, stream in tables.items()),
+        ]
         path = self.folder / f"{self.app}-{len(tables)}.yaml"
         path.write_text("\n".join(lines) + "\n")
         return path
@@ -86,6 +91,19 @@ class Crew:
         metrics = self.workers[name].text("/metrics")
         return int(float(re.findall(r"^streams_rebalances_total (\S+)$", metrics, re.MULTILINE)[0]))
 
+    def shares(self, names: str) -> list[int]:
+        """Return how many partitions of inputs each of these workers has; none while one of them is not ready."""
+        if not all(self.workers[name].ready() for name in names):
+            return []
+        seen = self._seen(self._describe())
+        return [share(seen, name) for name in names]
+
+    def followed(self, name: str) -> int:
+        """Return how many table partitions a worker follows and could take over."""
+        metrics = self.workers[name].text("/metrics")
+        (found,) = re.findall(r'^streams_standby_partitions\{state="ready"\} (\S+)$', metrics, re.MULTILINE)
+        return int(float(found))
+
     def known(self, name: str) -> set[str]:
         """Return the addresses of the workers that one of them knows."""
         return {each["worker"] for each in self.workers[name].get("/api/v1/status")["data"]["workers"]}
@@ -109,6 +127,8 @@ class Crew:
         owners = {}
         for member in group["members"]:
             for topic in member["member_assignment"]["assigned_partitions"]:
+                if self.standby and topic["topic"].endswith("-changelog"):
+                    continue  # the frame does not tell those that are followed from those that are worked on
                 for partition in topic["partitions"]:
                     assert (topic["topic"], partition) not in owners, "two owners of a partition"
                     owners[topic["topic"], partition] = _worker(member)

@@ -31,8 +31,9 @@ def static(name: str) -> dict[str, str]:
 
 @pytest.fixture
 def crew(kafka: KafkaCluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crew]:
-    """Return an app without workers; the test's parameter says its streams."""
-    each = Crew(kafka.bootstrap, f"assign{next(NUMBERS)}", tmp_path, request.param)
+    """Return an app without workers; the test's parameter says its streams, and how many follow each partition."""
+    streams = {name: count for name, count in request.param.items() if name != "standby"}
+    each = Crew(kafka.bootstrap, f"assign{next(NUMBERS)}", tmp_path, streams, request.param.get("standby", 0))
     yield each
     each.close()
 
@@ -75,6 +76,59 @@ def test_idle_workers_stay_and_get_work(crew: Crew) -> None:
     after = crew.settled(idle, second)
     assert [share(after, name) for name in (idle, second)] == [1, 1]
     assert moved(before, after) == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("crew", [{"requests": 2}], indirect=True)
+def test_more_workers_than_partitions_and_back(crew: Crew) -> None:
+    """From one worker to four over two partitions and back to one: all is always given, once, to whoever is there."""
+    declaration = crew.declaration()
+    names = ""
+    for name in "abcd":
+        crew.start(name, declaration)
+        names += name
+        seen = crew.settled(*names)
+        assert sorted(share(seen, each) for each in names) == ([2] if names == "a" else [0] * (len(names) - 2) + [1, 1])
+        assert together(seen, crew)
+    while len(names) > 1:
+        before, gone = seen, max(names, key=lambda each: share(seen, each))
+        assert crew.workers[gone].stop() == 0
+        names = names.replace(gone, "")
+        seen = crew.settled(*names)
+        assert moved(before, seen) == share(before, gone)
+        assert sum(share(seen, each) for each in names) == 2
+        assert together(seen, crew)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("crew", [{"requests": 6, "standby": 1}], indirect=True)
+def test_a_worker_that_joins_warms_up_and_then_takes_its_share_from_its_copy(crew: Crew) -> None:
+    """With standbys a third of the partitions moves to the third worker, each taken over from what it followed."""
+    for name in "ab":
+        crew.start(name, crew.declaration())
+    until(lambda: crew.shares("ab") == [3, 3], lambda: f"two halves\n{crew.said()}", 60)
+    before = crew.settled("a", "b")
+    crew.start("c", crew.declaration())
+    until(lambda: crew.shares("abc") == [2, 2, 2], lambda: f"three thirds\n{crew.said()}", 60)
+    now = crew.settled("a", "b", "c")
+    assert moved(before, now) == 2
+    assert "warming up before taking over" in crew.workers["c"].output
+    assert crew.workers["c"].output.count("taken over from its standby") == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("crew", [{"requests": 4, "standby": 1}], indirect=True)
+def test_a_rolling_restart_with_standbys_moves_nothing(crew: Crew) -> None:
+    """Static members come back to what they had and to what they followed."""
+    for name in "ab":
+        crew.start(name, crew.declaration(), **static(name))
+    until(lambda: crew.shares("ab") == [2, 2], lambda: f"two halves\n{crew.said()}", 60)
+    before = crew.settled("a", "b")
+    for name in "ab":
+        assert crew.workers[name].stop() == 0
+        crew.workers[name].start().wait_ready()
+        assert crew.settled("a", "b").owners == before.owners
+        until(lambda name=name: crew.followed(name) == 2, lambda: f"to follow again\n{crew.said()}", 30)
 
 
 @pytest.mark.kafka

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams import exposed, metrics
 from streams.effects import Write
 from streams.metrics import exposition
+from streams.runtime.follower import Follower
 from streams.runtime.partition import State
+from streams.runtime.standing import Standing
 from tables.recovery import RestoreProgress
 from tables.store import StoreClosed
 from tests.streams.worker_bench import BASE, Bench, MemoryPartition, fill, hit, run
@@ -331,6 +334,29 @@ def test_a_restore_shows_its_progress(tmp_path: Path) -> None:
         found = await scrape(bench)
         assert found[sample("streams_restored_records", **labels)] == 5
         assert found[sample("streams_restore_remaining_seconds", **labels)] == 4.5
+
+    run(test, tmp_path)
+
+
+def test_followed_partitions_show_how_far_behind_they_are(tmp_path: Path) -> None:
+    """Those that could take over and those that could not, records and seconds behind, and what was taken over."""
+
+    async def test(bench: Bench) -> None:
+        await bench.assign(0)
+        plan = bench.partition(0).tables[0].plan
+        for number, (position, end) in enumerate(((90, 100), (0, 50_000)), start=2):
+            table = bench.runtime.table(plan, number)
+            table.standing = Standing(position, end, time.time() - 5)
+            bench.runtime.following.followers[table] = Follower(table, bench.runtime.following)
+        bench.runtime.stats.promotions = 3
+        found = await scrape(bench)
+        assert found[sample("streams_standby_partitions", state="ready")] == 1
+        assert found[sample("streams_standby_partitions", state="behind")] == 1
+        assert found[sample("streams_standby_lag_records", table="traffic", partition="2")] == 10
+        assert found[sample("streams_standby_lag_records", table="traffic", partition="3")] == 50_000
+        assert 5 <= found[sample("streams_standby_lag_seconds", table="traffic", partition="2")] < 10
+        assert found[sample("streams_promotions_total")] == 3
+        bench.runtime.following.followers.clear()
 
     run(test, tmp_path)
 

@@ -222,3 +222,12 @@ def test_outline_tells_what_is_rekeyed() -> None:
     assert "    as many partitions as web.visits" in text
     assert "    cleanup.policy = delete" in text
     assert "ops-by_host-repartition" not in text
+
+
+def test_outline_tells_who_follows() -> None:
+    """All tables of a stream have as many followers as one of them asks for; others have none."""
+    lines = outline(plan(SHOP)).splitlines()
+    (at,) = [number for number, line in enumerate(lines) if "standby" in line]
+    assert lines[at].strip() == "standby: 1 other worker follows each partition"
+    assert any("table sales" in line for line in lines[:at])
+    assert not any("table clients" in line for line in lines[:at])

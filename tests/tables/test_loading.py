@@ -18,7 +18,8 @@ from tables.cells import Cells
 from tables.chunk import Chunk
 from tables.columns import Column
 from tables.loading import Loader
-from tables.records import ALERT, CELL, NEVER, PROGRESS, Progress, Record, cell_key
+from tables.query import Reader
+from tables.records import ALERT, CELL, IDS, NEVER, PROGRESS, Progress, Record, cell_key
 from tables.shapes import Shape, Shapes, former, kept
 from tables.spec import Table
 from tables.store import MemoryStore
@@ -214,3 +215,41 @@ def test_a_cell_of_another_table_is_refused() -> None:
         loaded([Record(cell_key(1, 1, b"a"), b"123")])
     with pytest.raises(ValueError, match="too short for this table"):
         loaded([Record(cell_key(1, 1, b"a"), bytes(16))])
+
+
+def test_a_loader_goes_on_from_a_store() -> None:
+    """Seeded from a store at any write, it has what one that read the whole log has, at the end."""
+    writer = Writer()
+    for pane in range(8):
+        writer.write([(name, pane, 0, float(pane)) for name in NAMES], judged=max(pane - 3, 0))
+        writer.append([Record(kind + b"%d" % pane, b"x") for kind in (ALERT, IDS, b"a kind of later")])
+        if pane == 4:
+            middle = MemoryStore()
+            middle.write(writer.log, len(writer.log))
+    cut = middle.offset() or 0
+    progress = Reader(TABLE, middle).progress()
+    assert progress is not None
+    seeded = Loader(Cells(TABLE), 0, progress.before[0])
+    seeded.seed(middle)
+    assert seeded.position == cut
+    rest = writer.log[cut:]
+    seeded.apply(Chunk.of([each.key for each in rest], [each.value for each in rest], len(writer.log), cut))
+    whole = loaded(writer.log)
+    assert rows(seeded.cells) == rows(whole.cells)
+    assert seeded.kept.groups() == whole.kept.groups()
+    assert dict(seeded.kept.scan(b"")) == dict(whole.kept.scan(b""))
+
+
+def test_a_loader_that_reads_for_long_forgets_what_has_expired() -> None:
+    """Groups of which the store has no cells any more go, and keys without an open cell; open cells stay."""
+    writer = Writer()
+    for pane in range(30):
+        writer.write([(b"key-%d" % pane, pane, pane, 1.0)], judged=pane)
+    loader = loaded(writer.log, range(0, len(writer.log), 2))
+    before, keys = rows(loader.cells), len(loader.cells.keys)
+    left = {(pane, pane) for pane in range(20, 30)}
+    loader.tidy(left)
+    assert rows(loader.cells) == before
+    assert loader.kept.groups() == left
+    assert len(loader.cells.keys) < keys
+    assert loader.cells.closed_groups == len(left) - loader.cells.open_groups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from yarl import URL
 from streams.load import loads
 from streams.plan import Plan, plan
 from streams.rules.judge import AlertView
+from streams.runtime.standing import Behind
 from streams.views import Access, application
 from tables.keys import key_bytes
 from tables.query import MOST_WINDOWS, Page, Row, TooManyWindows
@@ -116,6 +117,8 @@ class FakeWorker:
             table: {number: (FakeReader(rows), "running") for number, rows in given.items()}
             for table, given in partitions.items()
         }
+        self.follows: dict[str, dict[int, tuple[Any, Behind]]] = {}
+        self.crowd: list[FakeWorker] = [self]
         self.live = list(alerts)
         self.others: list[str] = []
         self.owners: dict[int, str] = {}
@@ -128,6 +131,18 @@ class FakeWorker:
     def partitions(self, table: str) -> Mapping[int, tuple[Any, str]]:
         """Return the readers."""
         return self.readers.get(table, {})
+
+    def follow(self, table: str, partition: int, rows: list[Row], records: int, ms: int) -> None:
+        """Let the worker follow a partition of another."""
+        self.follows.setdefault(table, {})[partition] = FakeReader(rows), Behind(records, ms)
+
+    def followed(self, table: str) -> Mapping[int, tuple[Any, Behind]]:
+        """Return what the worker follows."""
+        return self.follows.get(table, {})
+
+    def followers(self, table: str) -> Mapping[str, Collection[int]]:
+        """Return what all workers follow."""
+        return {each.worker: list(each.followed(table)) for each in self.crowd}
 
     def guess(self, table: str, key: bytes) -> int:
         """Return the key's length modulo the number of partitions."""
@@ -188,6 +203,7 @@ def ask(test: Callable[[Get], Awaitable[None]], *workers: FakeWorker, access: Ac
             return
         for worker in workers:
             worker.others += [other.worker for other in workers if other is not worker]
+            worker.crowd = list(workers)
         async with ClientSession() as session:
 
             async def get(path: str, worker: int = 0, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
