@@ -19,7 +19,8 @@ from streams.plan import plan
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
 from tables.rocks import RocksStore
-from tests.benchmarks.workload import Workload, declaration
+from tests.benchmarks.declarations import declaration
+from tests.benchmarks.workload import Workload
 
 EVENTS = 20_000
 PART = SimpleNamespace(_isolation_level=READ_UNCOMMITTED)
