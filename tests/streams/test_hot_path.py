@@ -53,11 +53,12 @@ class HotPath:
 
 def answers() -> list[bytes]:
     """Return two answers of half of the events each."""
-    rows = list(Workload.make(4 * EVENTS, 100).records(0))[:EVENTS]
+    workload = Workload.make(4 * EVENTS, 100)
+    rows, stamp = list(workload.records(0))[:EVENTS], int(workload.time.max())
     made = []
     for begin in (0, EVENTS // 2):
         builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 30)
-        for delta, (key, value, stamp) in enumerate(rows[begin : begin + EVENTS // 2]):
+        for delta, (key, value) in enumerate(rows[begin : begin + EVENTS // 2]):
             builder.append(delta, stamp, key, value, [])
         made.append(begin.to_bytes(8, "big") + bytes(builder.build())[8:])
     return made
