@@ -19,6 +19,7 @@ NAMES = ("events", "total", "least", "most")
 Cells = dict[tuple[bytes, int], tuple[float, ...]]
 """(key, window start in ms) -> (count, sum, min, max)."""
 SILENT_POLLS = 2
+"""Polls without records after the end of the log: the embedded broker names an end that is too low."""
 
 
 def cells(bootstrap: str, declaration: str, table: str = "load") -> Cells:
@@ -61,9 +62,10 @@ def latest(
     numbers = consumer.partitions_for_topic(topic) or set()
     consumer.assign([TopicPartition(topic, number) for number in numbers])
     consumer.seek_to_beginning()
+    ends = consumer.end_offsets(consumer.assignment())
     found: dict[bytes, bytes | None] = {}
     silent = 0
-    while silent < SILENT_POLLS:
+    while silent < SILENT_POLLS or any(consumer.position(tp) < end for tp, end in ends.items()):
         batches = consumer.poll(timeout_ms=1000, max_records=100_000)
         silent = 0 if batches else silent + 1
         for records in batches.values():
