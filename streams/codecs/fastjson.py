@@ -7,18 +7,18 @@ against the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.codecs import scanned
 from streams.codecs.base import Decoded, FieldType
 from streams.fast.kinds import FALSE, FLOAT, FLOAT_TEXT, INT, LENGTH_BITS, MAX_ENTRIES, NULL, TEXT, TRUE
 from streams.fast.names import Names
 from streams.packed import Packed
-from tables.columns import Column, Mask, join
+from tables.columns import Column
 
 _TAKEN: Mapping[FieldType, tuple[int, ...]] = {
     "number": (NULL, INT, FLOAT),
@@ -78,7 +78,7 @@ class FastJson:
             return Decoded(self._columns(values.array, kinds, bits))
         sure = np.flatnonzero(~unsure)
         columns = self._columns(values.array, kinds[sure], bits[sure])
-        return _merged(n, sure, columns, left, self._plain(values.take(left).tolist()))
+        return scanned.merged(n, sure, columns, left, self._plain(values.take(left).tolist()))
 
     def _read_floats(
         self, buffer: bytes, kinds: NDArray[np.int8], bits: NDArray[np.int64], unsure: NDArray[np.bool_]
@@ -123,13 +123,8 @@ def _layout(paths: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return np.frombuffer(bytes(names) or b"\0", np.uint8), np.array(entries, np.int64).reshape(-1, 4)
 
 
-def _null(kinds: NDArray[np.int8]) -> Mask | None:
-    null: Mask = kinds == NULL
-    return null if null.any() else None
-
-
 def _number(kinds: NDArray[np.int8], bits: NDArray[np.int64], _: Any, __: Any) -> Column:
-    null, integer = _null(kinds), kinds == INT
+    null, integer = scanned.null(kinds), kinds == INT
     bits = bits if null is None else np.where(null, 0, bits)
     if not integer.any():
         return Column("float", bits.view(np.float64), null)
@@ -140,18 +135,8 @@ def _number(kinds: NDArray[np.int8], bits: NDArray[np.int64], _: Any, __: Any) -
     return Column("mixed", values, null, np.where(integer, bits, 0), integer)
 
 
-def _text(kinds: NDArray[np.int8], bits: NDArray[np.int64], buffer: NDArray[np.uint8], names: Names) -> Column:
-    null = _null(kinds)
-    codes, texts = names.codes(buffer, kinds, bits)
-    if null is not None:
-        values = np.full(len(kinds), "", object)
-        values[~null] = texts[codes[~null]]
-        return Column("text", values, null)
-    return Column("text", texts[codes], codes=codes, texts=texts)
-
-
 def _bool(kinds: NDArray[np.int8], _: Any, __: Any, ___: Any) -> Column:
-    return Column("bool", kinds == TRUE, _null(kinds))
+    return Column("bool", kinds == TRUE, scanned.null(kinds))
 
 
 def _text_or_number(
@@ -159,9 +144,11 @@ def _text_or_number(
 ) -> Column:
     text = kinds == TEXT
     if not text.any():
-        return _number(kinds, bits, buffer, names) if (kinds != NULL).any() else _text(kinds, bits, buffer, names)
+        return (
+            _number(kinds, bits, buffer, names) if (kinds != NULL).any() else scanned.text(kinds, bits, buffer, names)
+        )
     if (text | (kinds == NULL)).all():
-        return _text(kinds, bits, buffer, names)
+        return scanned.text(kinds, bits, buffer, names)
     return _any(kinds, bits, buffer, names)
 
 
@@ -174,26 +161,14 @@ def _any(kinds: NDArray[np.int8], bits: NDArray[np.int64], buffer: NDArray[np.ui
     values[kinds == TRUE], values[kinds == FALSE] = True, False
     rows = np.flatnonzero(kinds == TEXT)
     values[rows] = texts[codes[rows]]
-    return Column("any", values, _null(kinds))
+    return Column("any", values, scanned.null(kinds))
 
 
 _COLUMNS: Mapping[FieldType, Callable[..., Column]] = {
     "number": _number,
-    "text": _text,
+    "text": scanned.text,
     "bool": _bool,
     "key": _text_or_number,
     "time": _text_or_number,
     "any": _any,
 }
-
-
-def _merged(
-    n: int, sure: NDArray[np.intp], columns: dict[str, Column], left: NDArray[np.intp], plain: Decoded
-) -> Decoded:
-    """Return what was scanned and what msgspec made of the rows that were left, by row."""
-    bad = [replace(each, index=int(left[each.index])) for each in plain.bad]
-    rows = left if plain.good is None else left[plain.good]
-    order = np.argsort(np.concatenate((sure, rows)), kind="stable")
-    joined = {path: join(column, plain.columns[path]).take(order) for path, column in columns.items()}
-    good = None if not bad else np.delete(np.arange(n, dtype=np.intp), [each.index for each in bad])
-    return Decoded(joined, good, bad)

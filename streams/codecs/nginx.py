@@ -19,12 +19,18 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streams import reasons
+from streams import fast, reasons
+from streams.codecs import lines
 from streams.codecs.base import BadRow, Codec, Decoded, Decoder, FieldType
 from streams.codecs.escapes import escape, unescape
-from streams.codecs.extract import column
+from streams.codecs.extract import column, objects
+from streams.codecs.lines import FIRST_TIME, Lines
 from streams.codecs.rows import decode_each, explain_text, good_rows
+from streams.codecs.scanned import merged, text
+from streams.fast.kinds import LENGTH_BITS, NULL, TEXT
+from streams.fast.names import Names
 from tables.columns import Column
 
 _FIELDS: Mapping[str, FieldType] = MappingProxyType(
@@ -53,7 +59,6 @@ _LINE = (
 )
 _TIME = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FIRST_TIME = 100_000_000_000
 _CACHED_TIMES = 65_536
 
 
@@ -79,16 +84,39 @@ class Nginx(Codec):
 
 
 class NginxDecoder(Decoder):
-    """Decodes the used fields of lines: one match per line, then whole columns."""
+    """Decodes the used fields of lines: whole columns, and one match for each line that is out of the ordinary."""
 
     def __init__(self, fields: Mapping[str, FieldType]) -> None:
         """Compile the pattern with one group for each used field."""
         self._names = [name for name in _FIELDS if name in fields]
         self._match = re.compile(_pattern(self._names), re.ASCII | re.DOTALL).fullmatch
         self._times = _Times()
+        self._known: dict[str, Names] = {}
 
     def decode(self, values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None) -> Decoded:  # noqa: ARG002 - of the interface
         """Return the columns of the good rows, and the bad rows."""
+        found = lines.find(values, self._names)
+        left = np.flatnonzero(~found.sure)
+        if not len(left):
+            return Decoded(self._found(found, slice(None)))
+        sure = np.flatnonzero(found.sure)
+        plain = self._matched(list(map(values.__getitem__, left.tolist())))
+        return merged(len(values), sure, self._found(found, sure), left, plain)
+
+    def _found(self, found: Lines, rows: NDArray[np.intp] | slice) -> dict[str, Column]:
+        """Return the columns of the rows whose fields are known."""
+        texts = _Texts(found.array, self._known)
+        columns = {}
+        for name in self._names:
+            if name in found.texts:
+                start, end = found.texts[name]
+                columns[name] = texts.column(name, start[rows], end[rows])
+            else:
+                columns[name] = _integers(name, found.numbers[name][rows])
+        return columns
+
+    def _matched(self, values: Sequence[bytes | None]) -> Decoded:
+        """Return what the pattern makes of lines."""
         rows, bad = decode_each(self._groups, values, _explain)
         if "time" in self._names:
             rows, bad = self._with_times(rows, bad, len(values))
@@ -114,11 +142,47 @@ class NginxDecoder(Decoder):
         """Return the rows without those whose time is none, and all bad rows, by index."""
         self._times.shrink()
         at, where, times = self._names.index("time"), good_rows(n, bad), self._times
-        wrong = [row for row, groups in enumerate(rows) if times[groups[at]] < _FIRST_TIME]
+        wrong = [row for row, groups in enumerate(rows) if times[groups[at]] < FIRST_TIME]
         for row in reversed(wrong):
             message = f"[{rows.pop(row)[at]}] is not a time since March 1973 such as [17/May/2015:10:05:03 +0000]"
             bad.append(BadRow(row if where is None else int(where[row]), reasons.BAD_TIME, message))
         return rows, sorted(bad, key=lambda found: found.index) if wrong else bad
+
+
+class _Texts:
+    """Texts that lie in a buffer of ASCII; with the compiled loops, each distinct one is made once.
+
+    Args:
+        array: the buffer.
+        known: the texts of each field so far.
+    """
+
+    def __init__(self, array: NDArray[np.uint8], known: dict[str, Names]) -> None:
+        self._array, self._known, self._kernels = array, known, fast.kernels()
+        self._text = array.tobytes().decode("latin-1") if self._kernels is None else ""
+
+    def column(self, name: str, start: NDArray[np.int64], end: NDArray[np.int64]) -> Column:
+        """Return the texts between these places; `-` is null."""
+        nulls = (end - start == 1) & (self._array[start] == ord("-"))
+        if self._kernels is not None:
+            kinds = np.where(nulls, NULL, TEXT).astype(np.int8)
+            names = self._known.setdefault(name, Names(self._kernels))
+            return text(kinds, (start << LENGTH_BITS) | (end - start), self._array, names)
+        whole, places = self._text, zip(start.tolist(), end.tolist(), strict=True)
+        values = objects([whole[begin:after] for begin, after in places])
+        values[nulls] = ""
+        return Column("text", values, nulls if nulls.any() else None)
+
+
+def _integers(name: str, values: NDArray[np.int64]) -> Column:
+    """Return a column of numbers, -1 for null, as `extract.column` makes it: floats where there is none."""
+    if name == "time":
+        return Column("int", values)
+    nulls = values < 0
+    values = np.where(nulls, 0, values)
+    if nulls.all():
+        return Column("float", values.astype(np.float64), nulls if len(nulls) else None)
+    return Column("int", values, nulls if nulls.any() else None)
 
 
 class _Times(dict[str, int]):

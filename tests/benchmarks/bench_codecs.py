@@ -16,7 +16,7 @@ from streams import fast
 from streams.codecs import registry
 from streams.codecs.base import Decoder, FieldType
 from streams.packed import Packed
-from tests.benchmarks.report import record
+from tests.benchmarks.report import Part, contribute
 
 Case = tuple[str, Mapping[str, FieldType], Callable[[int], bytes]]
 _VALUES = np.random.default_rng(1).lognormal(3, 0.5, 1 << 16).round(3).tolist()
@@ -67,22 +67,30 @@ def measure(decoder: Decoder, values: Any, runs: int) -> float:
     return statistics.median(spent) / len(values) * 1e6
 
 
+def _cost(name: str, records: int, runs: int, *, packed: bool) -> float:
+    """Return us per record of a case, as objects or in one buffer."""
+    codec, fields, make = CASES[name]
+    values = [make(n) for n in range(records)]
+    length = np.array(list(map(len, values)), np.int64)
+    given = Packed(b"".join(values), np.cumsum(length) - length, length) if packed else values
+    return measure(registry()[codec].compile(fields), given, runs)
+
+
 def main() -> None:
     """Print a row per format."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=40_000)
     parser.add_argument("--runs", type=int, default=9)
     options = parser.parse_args()
+    plain = {name: _cost(name, options.records, options.runs, packed=False) for name in CASES}
     fast.load()
-    found: dict[str, dict[str, float]] = {}
-    for name, (codec, fields, make) in CASES.items():
-        values = [make(n) for n in range(options.records)]
-        length = np.array(list(map(len, values)), np.int64)
-        packed = Packed(b"".join(values), np.cumsum(length) - length, length)
-        plain = measure(registry()[codec].compile(fields), values, options.runs)
-        found[name] = {"plain": plain, "packed": measure(registry()[codec].compile(fields), packed, options.runs)}
-        sys.stdout.write(f"{name:24} plain {plain:6.3f}, packed {found[name]['packed']:6.3f} us per record\n")
-    record("codecs_us_per_record", found)
+    rows: list[dict[str, Any]] = []
+    for name in CASES:
+        compiled = _cost(name, options.records, options.runs, packed=True)
+        sys.stdout.write(f"{name:24} plain {plain[name]:6.3f}, compiled {compiled:6.3f} us per record\n")
+        rows.append({"format": name, "plain, us": plain[name], "compiled, us": compiled})
+    about = f"CPU us per record, median of {options.runs} runs over {options.records:,} records."
+    contribute(Part("codecs", "Decoding alone", about, rows))
 
 
 if __name__ == "__main__":
