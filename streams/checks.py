@@ -124,6 +124,11 @@ def _window(table: Table, notes: Notes) -> None:
             notes.wrong((*path, "emit"), f"{message}; write emit: update")
         return
     broken = [(*path, "window")]
+    for column, each in table.aggregates.items():
+        if each.needs_window:
+            message = f"{each.describe()} needs to know where its window ends, and the table has no window"
+            remedy = "give the table a window, or leave `extrapolate` out"
+            notes.wrong((*path, "aggregates", column), f"{message}; {remedy}", given=broken)
     if table.emit.when == "close":
         message = "without a window no row is ever final; use emit: update, or give the table a window"
         notes.wrong((*path, "emit"), message, given=broken)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.aggregates.base import Fold
+from tables.aggregates.base import Bounds, Fold
 from tables.cellmap import CellMap
 from tables.growth import growth
 from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
@@ -272,7 +272,9 @@ class Cells:
         """
         codes = self.window(k) if codes is None else codes
         state, rows = self._merged(self._of_window(k), codes)
-        found = {name: each.result(state.of(name), rows) for name, each in self.table.aggregates.items()}
+        bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(codes))
+        columns = self.table.aggregates.items()
+        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
         for name in self._shapes.partial(self.panes.panes_of(k).start):
             found[name] = replace(found[name], null=np.ones(len(codes), bool))
         return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tables.aggregates.base import Bounds
 from tables.records import NEVER, PROGRESS, Progress, cell_key
 from tables.shapes import Shapes, kept_shapes
 from tables.state import State
@@ -269,7 +270,12 @@ class Reader(BaseReader):
             cells = np.array([part[level] for _, part in present if len(part) > level], np.intp)
             for name, aggregate in self.table.aggregates.items():
                 aggregate.merge(into.of(name), rows[at], state.of(name), cells)
-        columns = {name: each.result(into.of(name), rows).tolist() for name, each in self.table.aggregates.items()}
+        numbers = np.array([k for (_, k), _ in present], np.int64)
+        bounds = Bounds(self._panes.start(numbers), self._panes.end(numbers))
+        columns = {
+            name: each.result_within(into.of(name), rows, bounds).tolist()
+            for name, each in self.table.aggregates.items()
+        }
         judged = self._judged()
         made = [
             Row(key, *self._bounds(k), {name: values[i] for name, values in columns.items()}, k < judged)

@@ -70,6 +70,24 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """The windows of m rows, each `[start, end)`.
+
+    Args:
+        start: shape (m,), the first ms of each row's window.
+        end: shape (m,), the ms after it.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @classmethod
+    def same(cls, start: int, end: int, m: int) -> Bounds:
+        """Return the bounds of m rows of one window."""
+        return cls(np.full(m, start, np.int64), np.full(m, end, np.int64))
+
+
+@dataclass(frozen=True)
 class Aggregate(ABC):
     """One aggregate of a table as it is declared; equal when it says the same. Its state is in a `tables.state.State`.
 
@@ -119,7 +137,17 @@ class Aggregate(ABC):
 
     @abstractmethod
     def result(self, state: View, rows: Rows) -> Column:
-        """Return the aggregate's value for each of `rows`."""
+        """Return the aggregate's value for each of `rows`, whatever window they belong to."""
+
+    @property
+    def needs_window(self) -> bool:
+        """Whether the value depends on where the window begins and ends, so that a table without window has none."""
+        return False
+
+    def result_within(self, state: View, rows: Rows, bounds: Bounds) -> Column:
+        """Return the aggregate's value for each of `rows` (m of them), whose windows have these bounds."""
+        del bounds
+        return self.result(state, rows)
 
     def describe(self) -> str:
         """Return the aggregate as one call of the expression grammar, which reads back as an equal object."""

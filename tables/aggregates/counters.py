@@ -9,7 +9,7 @@ and for panes that follow one another, which are merged in their order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tables.aggregates.base import Fold, Rows, View
+    from tables.aggregates.base import Bounds, Fold, Rows, View
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -38,17 +38,40 @@ _SAMPLE = (("time", "<i8"), ("value", "<f8"))
 class Counter(Aggregate):
     """Samples of a counter that are not null, one a ms: of several the greatest, which a counter reaches last.
 
-    Integers beyond 2^53 are rounded to floats. Nothing is extrapolated to the ends of the window.
+    Integers beyond 2^53 are rounded to floats.
+
+    Args:
+        of: expression of the counter's value.
+        where: expression that a row must hold to count.
+        extrapolate: whether the increase is extrapolated to the ends of the window, as PromQL does.
     """
+
+    extrapolate: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse an `extrapolate` that is neither true nor false.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        super().__post_init__()
+        if type(self.extrapolate) is not bool:
+            raise ValueError(f"`extrapolate` of {self.kind} is true or false, not {self.extrapolate!r}")
 
     @classmethod
     def examples(cls) -> tuple[Aggregate, ...]:
-        """Return a plain one and one with a condition."""
-        return cls("x"), cls("x", where="x > 0")
+        """Return a plain one, one with a condition and one that extrapolates."""
+        return cls("x"), cls("x", where="x > 0"), cls("x", extrapolate=True)
+
+    @property
+    def needs_window(self) -> bool:
+        """Whether it extrapolates to the ends of the window."""
+        return self.extrapolate
 
     def columns(self) -> Mapping[str, Fixed | Ragged]:
-        """Return the samples, and the values before resets that are no longer among them."""
-        return {"samples": Ragged(_SAMPLE), "dropped": Fixed("<f8")}
+        """Return the samples, the values before resets that are no longer among them, and, to extrapolate, how many."""
+        kept: dict[str, Fixed | Ragged] = {"samples": Ragged(_SAMPLE), "dropped": Fixed("<f8")}
+        return {**kept, "left_out": Fixed("<i8")} if self.extrapolate else kept
 
     def fold(self, state: View, fold: Fold) -> None:
         """Put the batch's samples in their places."""
@@ -63,20 +86,68 @@ class Counter(Aggregate):
         samples, lengths = other["samples"].gather(others)
         with np.errstate(all="ignore"):
             into["dropped"][rows] += other["dropped"][others]
+        if self.extrapolate:
+            into["left_out"][rows] += other["left_out"][others]
         _add(into, rows, np.repeat(np.arange(len(rows)), lengths), samples["time"], samples["value"])
 
-    def increases(self, state: View, rows: Rows) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-        """Return the increase, the ms from the first to the last sample, and where there are fewer than two."""
+    def increases(self, state: View, rows: Rows) -> Increases:
+        """Return what the counters of m rows did between their first and their last sample."""
         samples, lengths = state["samples"].gather(rows)
         null = lengths < 2  # noqa: PLR2004 - an increase takes two
-        end = np.cumsum(lengths)
-        first, last = np.where(null, 0, end - lengths), np.where(null, 0, end - 1)
         if not len(samples):
-            return np.zeros(len(rows)), np.ones(len(rows), np.int64), null
+            none = np.zeros(len(rows), samples.dtype)
+            return Increases(np.zeros(len(rows)), none, none, lengths, null)
+        end = np.cumsum(lengths)
+        first = samples[np.where(null, 0, end - lengths)]
+        last = samples[np.where(null, 0, end - 1)]
         with np.errstate(all="ignore"):
             resets = state["dropped"][rows] + _resets(samples["value"], lengths)
-            risen = samples["value"][last] - samples["value"][first] + resets
-        return risen, np.where(null, 1, samples["time"][last] - samples["time"][first]), null
+            risen = last["value"] - first["value"] + resets
+        count = lengths + state["left_out"][rows] if self.extrapolate else lengths
+        return Increases(risen, first, last, count, null)
+
+
+@dataclass(frozen=True)
+class Increases:
+    """What m counters did between their first and their last sample.
+
+    Args:
+        risen: shape (m,), the increase.
+        first: shape (m,), the first sample, `time` (ms) and `value`; anything where there are fewer than two.
+        last: shape (m,), the last one.
+        count: shape (m,), the number of samples.
+        null: shape (m,), where there are fewer than two.
+    """
+
+    risen: Floats
+    first: NDArray[Any]
+    last: NDArray[Any]
+    count: Ints
+    null: NDArray[np.bool_]
+
+    @property
+    def seconds(self) -> Floats:
+        """The seconds from the first to the last sample; 1 where there are fewer than two."""
+        return np.where(self.null, 1000, self.last["time"] - self.first["time"]) / 1000.0
+
+    def extrapolated(self, bounds: Bounds) -> Floats:
+        """Return the increases of whole windows, as `extrapolatedRate` of Prometheus 3 (promql/functions.go) has them.
+
+        To each end of the window, unless that is 1.1 average distances of two samples away or more: then by half such
+        a distance, for the counter begins or ends in the window. Never back to where it would be below zero.
+        """
+        sampled, value = self.seconds, self.first["value"]
+        average = sampled / np.maximum(self.count - 1, 1)
+        start = _reached((self.first["time"] - bounds.start) / 1000.0, average)
+        end = _reached((bounds.end - self.last["time"]) / 1000.0, average)
+        with np.errstate(all="ignore"):
+            zero = np.where((self.risen > 0) & (value >= 0), sampled * (value / self.risen), start)
+            return self.risen * ((sampled + np.minimum(start, zero) + end) / sampled)
+
+
+def _reached(distance: Floats, average: Floats) -> Floats:
+    """Return by how many seconds to extrapolate to ends of windows that are so many seconds away."""
+    return np.where(distance >= average * 1.1, average / 2, distance)
 
 
 def _add(state: View, rows: Rows, owner: Rows, time: Ints, values: Floats) -> None:
@@ -123,6 +194,8 @@ def _condensed(state: View, rows: Rows, samples: NDArray[Any], lengths: Ints) ->
     place = np.arange(len(samples)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     samples = samples[(place == 0) | (place > np.repeat(excess, lengths))]
     lengths = lengths - excess
+    if "left_out" in state:
+        state["left_out"][rows] += excess
     with np.errstate(all="ignore"):
         state["dropped"][rows] += before - _resets(samples["value"], lengths)
     return samples, lengths

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.aggregates.base import Fixed, Objects, Ragged
+from tables.aggregates.base import Bounds, Fixed, Objects, Ragged
 from tables.cells import MAX_CELLS, RECORD_BYTES
 from tables.growth import growth
 from tables.records import NEVER, Record
@@ -281,8 +281,9 @@ class UnalignedCells(ABC):
 
     def results(self, rows: Rows) -> dict[str, Column]:
         """Return every aggregate over these cells by name, in their order."""
-        state = self._rows.state
-        found = {name: each.result(state.of(name), rows) for name, each in self.table.aggregates.items()}
+        state, bounds = self._rows.state, Bounds(self._rows.first[rows], self._numbers(rows))
+        columns = self.table.aggregates.items()
+        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
         return self._shapes.cleared(found, self.panes.drawer(self._rows.first[rows]))
 
     # Forget and restore

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tables.aggregates.base import Bounds
 from tables.query import BUDGET, MOST_ROWS, SEEK, BaseReader, Page, Row, first_keys
 from tables.store import cells_of
 from tables.unaligned.cells import SPAN, columns_of
@@ -169,16 +170,17 @@ class SessionReader(BaseReader):
             return []
         state = self._empty.like()
         at, _ = state.decode([value for _, _, value in given])
-        ends = self._ends.last_of(state.of(SPAN)["last"][at]).tolist()
-        results = {name: each.result(state.of(name), at) for name, each in self.table.aggregates.items()}
+        ends = self._ends.last_of(state.of(SPAN)["last"][at])
         firsts = np.array([first for _, first, _ in given], np.int64)
+        bounds = Bounds(firsts, ends)
+        results = {name: each.result_within(state.of(name), at, bounds) for name, each in self.table.aggregates.items()}
         columns = {
             name: column.tolist() for name, column in self._shapes.cleared(results, self._ends.drawer(firsts)).items()
         }
         judged = self._judged()
         return [
             Row(key, first, end, {name: values[i] for name, values in columns.items()}, end < judged)
-            for i, ((key, first, _), end) in enumerate(zip(given, ends, strict=True))
+            for i, ((key, first, _), end) in enumerate(zip(given, ends.tolist(), strict=True))
         ]
 
 

@@ -12,6 +12,9 @@ import pytest
 
 from streams.load import loads
 from streams.testing import Harness
+from tables import increase, rate
+from tests.tables.bench import Event
+from tests.tables.test_laws import told
 
 DATA = Path(__file__).resolve().parent.parent / "data" / "nginx_plus" / "hg.jsonl.gz"
 SIZE = 300_000
@@ -28,6 +31,9 @@ tables:
 alerts:
   - {alert: ManyErrors, table: traffic, expr: failed / served > 0.005}
 """
+
+
+COLUMNS = {"per_second": rate("requests", extrapolate=True), "served": increase("requests", extrapolate=True)}
 
 
 def pages() -> list[dict[str, Any]]:
@@ -73,3 +79,25 @@ def test_rates_of_real_counters(restart: int | None) -> None:
     holding = [start + SIZE for start in sorted(closed) if closed[start]["failed"] > 0.005 * closed[start]["served"]]
     assert holding
     assert min(alert.active_at for alert in harness.alerts()) == holding[0]
+
+
+@pytest.mark.parametrize(
+    "window", ["{tumbling: 5m}", "{hopping: 5m, every: 1m}", "{calendar: hour, zone: Europe/Berlin}", "{session: 10s}"]
+)
+def test_extrapolated_rates_of_real_counters(window: str) -> None:
+    """Rule: what is kept and what goes out when a window closes are both extrapolated to that window's own ends."""
+    columns = ", ".join(f"{name}: '{each.describe()}'" for name, each in COLUMNS.items())
+    app, _, _ = APP.partition("    aggregates:")
+    app = app.replace("{hopping: 5m, every: 1m}", f"{window}\n    emit: close") + f"    aggregates: {{{columns}}}\n"
+    harness, rows = Harness(loads(app)), pages()
+    for at in range(0, len(rows), 90):
+        harness.feed_many("nginx.status", rows[at : at + 90])
+    harness.advance("2h")
+    kept = {(row.start or 0, row.end or 0): row.values for row in harness.table("traffic").rows()}
+    out = [each.value or {} for each in harness.emitted("nginx-traffic")]
+    assert out
+    for values in out:
+        at = (values["window"]["start"], values["window"]["end"])
+        seen = [Event(0, row["requests"], row["timestamp"]) for row in rows if at[0] <= row["timestamp"] < at[1]]
+        want = {name: told(each, seen, at) for name, each in COLUMNS.items()}
+        assert want == {name: pytest.approx(values[name]) for name in COLUMNS} == kept[at]

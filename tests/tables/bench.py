@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tables.aggregates.base import Fold
+from tables.aggregates.base import Bounds, Fold
 from tables.columns import Column
 from tables.state import State
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tables.aggregates.base import Aggregate
+
+
+WINDOW = (-6, 5)
+"""Start and end of the window that the events of the laws lie in, ms."""
 
 
 class Event(NamedTuple):
@@ -34,10 +38,12 @@ class Bench:
         aggregate: what is tested.
         kind: of the value column.
         cells: number of cells; each has a state row, in descending order.
+        window: start and end of the window that all cells are of.
     """
 
-    def __init__(self, aggregate: Aggregate, kind: str, cells: int = 4) -> None:
+    def __init__(self, aggregate: Aggregate, kind: str, cells: int = 4, window: tuple[int, int] = WINDOW) -> None:
         """Allocate the rows."""
+        self.window = window
         self.aggregate, self.kind = aggregate, kind
         self.state = State({"a": aggregate.columns()})
         self.rows = self.state.allocate(cells)[::-1].copy()
@@ -67,7 +73,8 @@ class Bench:
 
     def results(self) -> list[Any]:
         """Return the results in the order of the cells."""
-        return self.aggregate.result(self.state.of("a"), self.rows).tolist()
+        bounds = Bounds.same(*self.window, len(self.rows))
+        return self.aggregate.result_within(self.state.of("a"), self.rows, bounds).tolist()
 
 
 def column(kind: str, values: Sequence[Any]) -> Column:

@@ -6,12 +6,14 @@ from typing import Any
 
 from tables import rate
 from tests.tables.aggregates import test_increase
-from tests.tables.bench import Bench, Event
+from tests.tables.bench import WINDOW, Bench, Event
 
 
-def oracle(_: Any, events: list[Any]) -> float | None:
-    """Return the increase by the seconds between the first and the last sample."""
-    risen, samples = test_increase.oracle(None, events), test_increase.samples(events)
+def oracle(aggregate: Any, events: list[Any], window: tuple[int, int] = WINDOW) -> float | None:
+    """Return the increase by the seconds between the first and the last sample, extrapolated by those of the window."""
+    risen, samples = test_increase.oracle(aggregate, events, window), test_increase.samples(events)
+    if risen is not None and aggregate.extrapolate:
+        return risen / ((window[1] - window[0]) / 1000)
     return None if risen is None else risen / ((samples[-1][0] - samples[0][0]) / 1000)
 
 
