@@ -89,6 +89,18 @@ def test_html(folder: Path) -> None:
     assert 'class="firing"' in text
 
 
+@pytest.mark.parametrize("window", ["{calendar: hour, zone: Europe/Berlin}", "{session: 4m}"])
+def test_html_of_other_windows(folder: Path, window: str) -> None:
+    """Rows of the calendar and of sessions are drawn, too: a curve, its threshold, and when the alert fired."""
+    text = (folder / "cloud.yaml").read_text().replace("{tumbling: 30m, grace: 0s}", window).replace(", for: 1h", "")
+    (folder / "other.yaml").write_text(text)
+    assert streams("backtest", "other.yaml", *INPUT, "--html", "out.html").exit_code == 0
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 1
+    for drawn in ('<polyline class="value"', '<line class="limit"', '<rect class="firing"'):
+        assert drawn in page
+
+
 def test_pending_alerts_are_shown_if_asked_for(folder: Path) -> None:
     """Alerts that never fired are counted, and with --pending they have their line."""
     (folder / "never.yaml").write_text((folder / "cloud.yaml").read_text().replace("for: 1h", "for: 1d"))
