@@ -196,10 +196,14 @@ class KeyCodes:
         names = list(dict.fromkeys([text for text in values if type(text) is str and text.isascii()]))
         if len(names) <= self.limit - len(self):  # else the first to come are taken
             names.sort()
-        texts = {text: text.encode() for text in names}
-        unknown = [key for key in texts.values() if key not in self._codes]
-        self._give(unknown[: max(0, self.limit - len(self))])
-        self._single.update({text: self._codes[key] for text, key in texts.items() if key in self._codes})
+        keys = [text.encode() for text in names]
+        unknown = [key for key in keys if key not in self._codes]
+        given = self._give(unknown[: max(0, self.limit - len(self))])
+        if len(given) == len(names):
+            self._single.update(zip(names, given, strict=True))
+        else:
+            known = zip(names, map(self._codes.get, keys), strict=True)
+            self._single.update((text, code) for text, code in known if code is not None)
         return list(map(self._single.__getitem__, values))
 
     def _learn_one(self, value: Any) -> int:
