@@ -165,19 +165,23 @@ def test_a_static_member_at_another_address_is_found_and_moves_nothing(crew: Cre
         assert crew.settled("a", "b").owners == before.owners
 
 
+def outsider(crew: Crew) -> KafkaConsumer:
+    """Return another client in the crew's group; one that joins before it knows the topic looks again soon."""
+    return KafkaConsumer(source(crew), bootstrap_servers=crew.bootstrap, group_id=crew.app, metadata_max_age_ms=1_000)
+
+
 @pytest.mark.kafka
 @pytest.mark.parametrize("crew", [{"requests": 2}], indirect=True)
 def test_a_group_is_never_mixed_with_another_protocol(crew: Crew) -> None:
     """In a group of another client a worker says what is wrong, and joins when that is gone; then nobody else can."""
-    topic = f"{crew.app}.requests"
-    stranger = KafkaConsumer(topic, bootstrap_servers=crew.bootstrap, group_id=crew.app)
+    stranger = outsider(crew)
     until(lambda: (stranger.poll(200), stranger.assignment())[1], "the other client to have the group")
     worker = crew.start("a", crew.declaration())
     until(lambda: "use another assignment protocol" in worker.output, lambda: f"a message\n{crew.said()}")
     stranger.poll(200)
     stranger.close()
     assert share(crew.settled("a"), "a") == 2
-    stranger = KafkaConsumer(topic, bootstrap_servers=crew.bootstrap, group_id=crew.app)
+    stranger = outsider(crew)
     with pytest.raises(InconsistentGroupProtocolError):
         until(lambda: (stranger.poll(200), stranger.assignment())[1], "the other client to be refused", 20)
     stranger.close()
