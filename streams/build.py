@@ -97,13 +97,22 @@ class Builder:
         self._streams[name] = made
         return made
 
-    def lookup(self, name: str, *, file: str, key: str, max_rows: int = 1_000_000) -> LookupTable:
+    def lookup(  # noqa: PLR0913 - the keys of a lookup
+        self,
+        name: str,
+        *,
+        key: str,
+        file: str | None = None,
+        topic: str | None = None,
+        codec: str = "json",
+        max_rows: int = 1_000_000,
+    ) -> LookupTable:
         """Declare a lookup; see `LookupTable` for what each argument means.
 
         Raises:
             DeclarationError: an argument is not what it must be, with file and line of the call.
         """
-        options = {"file": file, "key": key, "max_rows": max_rows}
+        options = {"file": file, "topic": topic, "codec": codec, "key": key, "max_rows": max_rows}
         made: LookupTable = self._named(LOOKUP, ("lookups", name), options, self._lookups)
         self._lookups[name] = made
         return made

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tables.columns import Column
 
 __all__ = ["StreamEngine", "TableEngine"]
+_NOTHING = Lookup()
 
 
 class StreamEngine:
@@ -46,7 +47,7 @@ class StreamEngine:
         self.origin = f"{plan.stream.topic}-{partition}"
         self.stats = StreamStats()
         self._decoder = plan.codec.compile(plan.fields)
-        self._lookups = {name: (lookups or {}).get(name) or Lookup() for name in plan.joins}
+        self._lookups = {name: (lookups or {}).get(name, _NOTHING) for name in plan.joins}
         self._ahead = plan.stream.max_ahead if ahead else None
 
     @property

@@ -11,6 +11,8 @@ from streams.codecs.extract import column
 from tables.keys import key_bytes
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streams.codecs.base import FieldType
     from tables.columns import Column
 
@@ -53,7 +55,7 @@ class Lookup:
         kept = dict(rows)
         self._rows = list(kept.values())
         self._index = {key: at for at, key in enumerate(kept)}
-        self._places = _Places(self._index)
+        self._forget()
         self._columns: dict[tuple[str, FieldType], Column] = {}
 
     def __len__(self) -> int:
@@ -67,13 +69,21 @@ class Lookup:
             on: the join field over n rows.
             fields: the lookup's fields by name (without that of the lookup), with the types that their uses need.
         """
+        rows = self._found(on)
+        return {name: self._column(name, type_).take(rows) for name, type_ in fields.items()}
+
+    def _found(self, on: Column) -> NDArray[np.intp]:
+        """Return the row of each value, -1 for none."""
         if len(self._places) > REMEMBERED:
-            self._places = _Places(self._index)
+            self._forget()
         values = on.tolist()
         if on.kind in ("any", "bool"):  # True would be found as 1
             values = [each if type(each) in _PLAIN["key"] else None for each in values]
-        rows = np.fromiter(map(self._places.__getitem__, values), np.intp, len(values))
-        return {name: self._column(name, type_).take(rows) for name, type_ in fields.items()}
+        return np.fromiter(map(self._places.__getitem__, values), np.intp, len(values))
+
+    def _forget(self) -> None:
+        """Begin a new memory of values."""
+        self._places = _Places(self._index)
 
     def _column(self, name: str, type_: FieldType) -> Column:
         """Return a field over all rows, and null at the end, where the row -1 is."""

@@ -27,12 +27,12 @@ class LookupUnreadable(click.ClickException):
 
 
 def read_all(plan: Plan) -> dict[str, Lookup]:
-    """Return the lookups of a plan by name.
+    """Return the lookups of a plan that are read from files, by name.
 
     Raises:
         LookupUnreadable: a file cannot be read, or holds no rows with keys.
     """
-    return {name: read(each) for name, each in plan.declaration.lookups.items()}
+    return {name: read(each) for name, each in plan.declaration.lookups.items() if each.file is not None}
 
 
 def read(lookup: LookupTable) -> Lookup:
@@ -41,7 +41,7 @@ def read(lookup: LookupTable) -> Lookup:
     Raises:
         LookupUnreadable: its file cannot be read, holds no rows with keys, or more than `max_rows`.
     """
-    path = Path(lookup.file)
+    path = Path(str(lookup.file))
     try:
         made = Lookup(_keyed(lookup, _rows(path)))
     except (OSError, ValueError, csv.Error) as error:

@@ -132,6 +132,12 @@ class WorkerCollector(Collector):
     def _state(self) -> Iterator[Metric]:
         sizes = [([name], len(lookup)) for name, lookup in self.runtime.lookups.items()]
         yield _gauge("streams_lookup_rows", "Rows of a lookup.", ["lookup"], sizes)
+        followers = self.runtime.followers.items()
+        lags = [([name], float(each.behind)) for name, each in followers if each.behind is not None]
+        yield _gauge("streams_lookup_lag_records", "Records of a lookup's topic not read yet.", ["lookup"], lags)
+        errors = [([name, *each], count) for name, follower in followers for *each, count in follower.errors()]
+        yield _counter("streams_lookup_errors", "Records of a lookup's topic that changed nothing.",
+                       ["lookup", "reason"], errors)  # fmt: skip
         labels, cells, marks, restored, left = ["table", "partition"], [], [], [], []
         rates: list[tuple[list[str], float]] = []
         behind: list[tuple[list[str], float]] = []

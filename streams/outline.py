@@ -69,7 +69,7 @@ def _stream(whole: Plan, plan: StreamPlan) -> Iterator[str]:
     yield f"  fields read: {fields or 'none'}"
     for name, on in stream.join.items():
         found = ", ".join(sorted(plan.joins.get(name, {}))) or "nothing"
-        yield f"  joined: {name} ({whole.declaration.lookups[name].file}) by {on}, for {found}"
+        yield f"  joined: {name} ({whole.declaration.lookups[name].source}) by {on}, for {found}"
     for name, text in stream.derive.items():
         yield f"  derived: {name} = {text}"
     if stream.where:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streams.codecs.base import Codec, FieldType
     from streams.expr import Expression
     from streams.rules.templates import Template
-    from streams.spec import Alert, Declaration, Stream
+    from streams.spec import Alert, Declaration, LookupTable, Stream
     from tables.aggregates.base import Aggregate
     from tables.shapes import Shape
     from tables.spec import Table
@@ -156,6 +156,23 @@ class StreamPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookupPlan:
+    """One lookup that is read from a topic, ready to be decoded.
+
+    Args:
+        lookup: as it is declared.
+        topic: where its rows are.
+        codec: of the record values.
+        fields: those that any stream uses, in order.
+    """
+
+    lookup: LookupTable
+    topic: str
+    codec: Codec
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that one app does.
 
@@ -166,6 +183,7 @@ class Plan:
         feeds: by the name of a table, the plans of the tables that read its closed rows.
         alerts_topic: default topic of alert events.
         dead_letters: topic of records that could not be used.
+        lookups: those that are read from topics, by name.
     """
 
     declaration: Declaration
@@ -174,6 +192,7 @@ class Plan:
     feeds: Mapping[str, tuple[TablePlan, ...]]
     alerts_topic: str
     dead_letters: str
+    lookups: Mapping[str, LookupPlan] = field(default_factory=dict)
 
     def partitions(self, table: str, counts: Mapping[str, int]) -> int:
         """Return how many partitions a table has: as many as the largest of its streams.

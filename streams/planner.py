@@ -23,7 +23,7 @@ from streams.names import (
 )
 from streams.needs import Needs, described
 from streams.notes import Notes
-from streams.planned import AggregatePlan, Plan, RulePlan, StreamPlan, TablePlan
+from streams.planned import AggregatePlan, LookupPlan, Plan, RulePlan, StreamPlan, TablePlan
 from streams.problems import Finding, Path, suggest
 from streams.reading import WINDOW_END, WINDOW_START, Part, Source, agree, ordered
 from streams.rekey.local import is_local
@@ -72,21 +72,44 @@ class _Planner:
             },
             alerts_topic=alerts_topic(self.declaration),
             dead_letters=self.dead_letters,
+            lookups=self.lookups(),
         )
+
+    def lookups(self) -> dict[str, LookupPlan]:
+        """Return the plans of the lookups that are read from topics."""
+        made = {}
+        for name, lookup in self.declaration.lookups.items():
+            if lookup.topic is None:
+                continue
+            path: Path = ("lookups", name)
+            codec = self.codec(lookup.codec, path) or codecs.registry()["json"]
+            joined = [each.scope.joined[name] for each in self.streams.values() if name in each.scope.joined]
+            fields = tuple(sorted({field.partition(".")[2] for each in joined for field in each.types}))
+            try:
+                codec.compile(dict.fromkeys(fields, "any"))
+            except ValueError as error:
+                self.notes.wrong(path, str(error))
+            made[name] = LookupPlan(lookup=lookup, topic=lookup.topic, codec=codec, fields=fields)
+        return made
+
+    def codec(self, name: str, path: Path) -> Codec | None:
+        """Return a codec; None if there is none of that name, which is noted."""
+        found = codecs.registry().get(name)
+        if found is None:
+            near = suggest(name, codecs.registry())
+            self.notes.wrong((*path, "codec"), f"there is no codec {name!r}{near}")
+        return found
 
     def stream(self, name: str, stream: Stream) -> StreamPlan:
         """Return the plan of a stream, without fields and tables."""
         path: Path = ("streams", name)
-        codec = codecs.registry().get(stream.codec)
-        if codec is None:
-            near = suggest(stream.codec, codecs.registry())
-            self.notes.wrong((*path, "codec"), f"there is no codec {stream.codec!r}{near}")
+        codec = self.codec(stream.codec, path)
         needs = Needs(codec.fields, f"codec {codec.name}") if codec else Needs(None)
         scope = Scope(needs, self.notes)
         self.event_time(stream, codec, needs)
         for lookup, on in stream.join.items():
             scope.ask(on, "key", (*path, "join", lookup))
-            scope.joined[lookup] = Needs(None, f"lookup {lookup}")
+            scope.joined[lookup] = Needs(self.known(lookup), f"lookup {lookup}")
         derive = scope.derive(stream.derive, (*path, "derive"))
         where = scope.condition(stream.where, (*path, "where"))
         self.streams[name] = Source(name, stream, scope, (name,))
@@ -100,6 +123,14 @@ class _Planner:
             tables=(),
             dead_letters=self.dead_letters,
         )
+
+    def known(self, name: str) -> dict[str, FieldType] | None:
+        """Return the fields of a lookup as they are named in streams; None if it may have any."""
+        lookup = self.declaration.lookups.get(name)
+        codec = codecs.registry().get(lookup.codec) if lookup else None
+        if codec is None or codec.fields is None:
+            return None
+        return {f"{name}.{field}": type_ for field, type_ in codec.fields.items()}
 
     def fed(self, draft: StreamPlan, parts: Iterable[TablePlan]) -> StreamPlan:
         """Return the plan of a stream with its tables, and the fields that it must read for them."""

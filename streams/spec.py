@@ -60,14 +60,33 @@ class LookupTable:
     Args:
         name: `[a-z][a-z0-9_]*`; its fields are `name.field`.
         file: path of a CSV file (`.csv`) or of JSON lines; a relative one from where the process was started.
+        topic: a compacted topic, instead of a file; record keys are coded as those of tables.
+        codec: name of a registered codec, of a topic.
         key: the field that is its key.
         max_rows: most rows.
+
+    Raises:
+        ValueError: it has both file and topic, or neither, or a file has a codec.
     """
 
     name: str
-    file: str
+    file: str | None = None
+    topic: str | None = None
+    codec: str = "json"
     key: str
     max_rows: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        """See that there is one source."""
+        if (self.file is None) == (self.topic is None):
+            raise ValueError("a lookup has either `file` or `topic`; write one of them")
+        if self.file is not None and self.codec != "json":
+            raise ValueError("`codec` is for a topic; leave it out: the name of a file says what it is")
+
+    @property
+    def source(self) -> str:
+        """Where its rows are, for people."""
+        return f"topic {self.topic}" if self.topic is not None else str(self.file)
 
 
 @dataclass(frozen=True, kw_only=True)

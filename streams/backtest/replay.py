@@ -93,6 +93,12 @@ class Replay(Harness):
         self._fold(topic, partition, records)
         self._settle()
 
+    def learn(self, topic: str, records: Records) -> None:
+        """Let records of a topic count in the lookups that read it."""
+        for lookup in self._lookups.values():
+            if lookup.plan.topic == topic:
+                lookup.apply(records.all_keys(), list(records.values))
+
     def reached(self, topic: str, partition: int) -> int:
         """Return the greatest event time (ms) that tables have seen of a partition."""
         name = f"{topic}-{partition}"

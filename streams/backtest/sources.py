@@ -38,6 +38,11 @@ class Files:
         Raises:
             Unreadable: with what is wrong.
         """
+        for name, lookup in plan.lookups.items():
+            raise Unreadable(
+                f"lookup {name} is read from topic {lookup.topic}, and there is no broker: use `streams backtest "
+                f"--bootstrap HOST:PORT`, or declare a `file` for the lookup"
+            )
         for name in self.paths:
             if name not in plan.streams:
                 raise Unreadable(f"there is no stream {name!r} to read files{suggest(name, plan.streams)}")

@@ -44,7 +44,7 @@ class Topics:
         return found
 
     def play(self, replay: Replay, stretches: Collection[Stretch], progress: Progress) -> None:
-        """Feed the stretches to a replay.
+        """Feed the stretches to a replay, after the whole of its lookups.
 
         Args:
             replay: of the declaration, with as many partitions as there are.
@@ -57,6 +57,9 @@ class Topics:
         topics = _topics(replay.plan)
 
         async def read(reader: HistoryReader) -> None:
+            if looked := {each.topic for each in replay.plan.lookups.values()}:
+                async for topic, _, records in reader.read(await reader.stretches(looked, None, None)):
+                    replay.learn(topic, records)
             async for topic, partition, records in reader.read(stretches):
                 if topic in topics:
                     replay.fold(topic, partition, records)

@@ -11,6 +11,7 @@ from mode import Service
 
 from streams.lookup_files import LookupUnreadable, read_all
 from streams.runtime.generations import generation
+from streams.runtime.lookups import Follower
 from streams.transport import topics
 from streams.transport.client import Client
 from streams.transport.errors import TopicMissing, TransportError
@@ -58,7 +59,7 @@ class Preflight(Service):
         await client.stop()
 
     async def _prepare(self, client: Client) -> None:
-        self.runtime.lookups = await asyncio.to_thread(read_all, self.runtime.plan)
+        self.runtime.lookups |= await asyncio.to_thread(read_all, self.runtime.plan)
         if not client.connected:
             await client.start()
         if client.embedded:
@@ -77,6 +78,21 @@ class Preflight(Service):
             await self._changelog(client, table, self.runtime.plan.partitions(table.name, counts))
         for topic in outputs(self.runtime.plan):
             await self._output(client, topic, self.settings.partitions or max(counts.values(), default=1))
+        await self._lookups(client)
+
+    async def _lookups(self, client: Client) -> None:
+        """Follow the topics of lookups, and see that each was read to its end.
+
+        Raises:
+            NotWhole: one was not; it is read on.
+        """
+        for name, lookup in self.runtime.plan.lookups.items():
+            if name not in self.runtime.followers:
+                self.runtime.followers[name] = Follower(client, lookup)
+                self.runtime.followers[name].start()
+        for name, follower in self.runtime.followers.items():
+            await follower.whole(RETRY)
+            self.runtime.lookups[name] = follower.lookup
 
     async def _changelog(self, client: Client, table: TablePlan, count: int) -> None:
         """Choose the table's changelog and create it; the plain one must exist, Faust assigns partitions by it."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streams.effects import Event
     from streams.lookup import Lookup
     from streams.plan import Plan, StreamPlan, TablePlan
+    from streams.runtime.lookups import Follower
     from streams.settings import KafkaSettings
     from streams.transport.assignor import Topics
     from streams.transport.consumer import BatchConsumer
@@ -85,6 +86,7 @@ class Runtime:
         self.by_repartition = plan.rekeyed
         self.counts: dict[str, int] = {}
         self.lookups: dict[str, Lookup] = {}
+        self.followers: dict[str, Follower] = {}
         self.changelogs: dict[str, str] = {}
         self.turn = asyncio.Lock()
         """Held while a partition decodes, or makes a write: one does at a time."""
@@ -121,6 +123,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Close partitions and connections."""
+        await asyncio.gather(*(follower.stop() for follower in self.followers.values()))
         await self.drained()
         await self.following.stop()
         closing = list(self.partitions.values())

@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streams.codecs.base import Codec
 from streams.effects import Event
 from streams.load import load
 from streams.lookup_files import read_all
+from streams.lookup_topic import TopicLookup
 from streams.names import CHANGELOG_BATCH
 from streams.plan import TablePlan, plan
+from streams.planned import LookupPlan
 from streams.rekey.sender import Sender
 from streams.spec import Declaration
 from streams.testing.driven import LaneTable
@@ -20,6 +23,7 @@ from streams.testing.lane import Lane
 from streams.testing.murmur import partition_of
 from streams.testing.results import AlertState, Emitted, TableView, resolved
 from tables.durations import parse
+from tables.keys import key_bytes
 from tables.reading import reader
 
 Value = bytes | Mapping[str, Any] | None
@@ -60,7 +64,8 @@ class Harness:
         self.plan = plan(self.declaration)
         self.partitions = partitions
         self._clock = round(start.timestamp() * 1000) if isinstance(start, datetime) else start
-        found = read_all(self.plan)
+        self._lookups = {name: TopicLookup(each) for name, each in self.plan.lookups.items()}
+        found = {**read_all(self.plan), **self._lookups}
         self._emitted: dict[str, list[Emitted]] = {}
         self._resolved: list[AlertState] = []
         self._lanes = [
@@ -108,15 +113,15 @@ class Harness:
         """Fold one record as one batch.
 
         Args:
-            topic: that a stream of the app reads.
-            value: bytes, or fields that the stream's codec encodes; None is a tombstone.
-            key: record key.
+            topic: that a stream of the app reads, or a lookup: its records count for what is fed after them.
+            value: bytes, or fields that the codec of the stream or lookup encodes; None is a tombstone.
+            key: record key; None is, for a lookup, the value of its `key` field.
             timestamp: the record's Kafka timestamp in ms; None is its event time if the stream has `time`, else the
                 clock.
             partition: of the topic.
 
         Raises:
-            ValueError: no stream reads the topic, or it has no such partition.
+            ValueError: no stream and no lookup reads the topic, or it has no such partition.
         """
         self._feed(topic, [_Input(value, key, timestamp, partition)])
 
@@ -145,9 +150,11 @@ class Harness:
         self._settle()
 
     def _feed(self, topic: str, records: Sequence[_Input]) -> None:
-        lanes = [lane for lane in self._lanes if lane.topic == topic]
-        if not lanes:
-            known = ", ".join(sorted({lane.topic for lane in self._lanes}))
+        self._look(topic, records)
+        if not any(lane.topic == topic for lane in self._lanes):
+            if topic in self._looked:
+                return
+            known = ", ".join(sorted({lane.topic for lane in self._lanes} | self._looked))
             raise ValueError(f"no stream reads topic {topic!r}; there are {known}")
         for partition in sorted({record.partition for record in records}):
             if not 0 <= partition < self.partitions:
@@ -155,10 +162,24 @@ class Harness:
             self._batch(topic, partition, [record for record in records if record.partition == partition])
         self._settle()
 
+    @property
+    def _looked(self) -> set[str]:
+        """The topics of lookups."""
+        return {lookup.plan.topic for lookup in self._lookups.values()}
+
+    def _look(self, topic: str, records: Sequence[_Input]) -> None:
+        """Let records count in the lookups that read their topic."""
+        for lookup in self._lookups.values():
+            if lookup.plan.topic == topic:
+                lookup.apply([_row_key(lookup.plan, each) for each in records],
+                             [_encoded(lookup.plan.codec, each.value) for each in records])  # fmt: skip
+
     def _batch(self, topic: str, partition: int, records: Sequence[_Input]) -> None:
         lanes = [lane for lane in self._lanes if (lane.topic, lane.partition) == (topic, partition)]
+        if not lanes:
+            return
         values = [lanes[0].encode(record.value) for record in records]
-        keys = [record.key.encode() if isinstance(record.key, str) else record.key for record in records]
+        keys = [_key(record) for record in records]
         given = [record.timestamp for record in records]
         times = lanes[0].timestamps(values, keys, given, self._clock)
         self._move(max(times, default=self.clock), lanes)
@@ -169,6 +190,7 @@ class Harness:
         """Feed back what the app produced for itself, each record as its own batch, until nothing is left."""
         while self._backlog:
             topic, partition, record = self._backlog.pop(0)
+            self._look(topic, [record])
             self._batch(topic, partition, [record])
 
     def _move(self, clock: int, hearing: Sequence[Lane]) -> None:
@@ -191,7 +213,7 @@ class Harness:
                 continue
             partition = partition_of(event.key, self.partitions) if event.partition is None else event.partition
             self._emitted.setdefault(event.topic, []).append(Emitted.of(event, self.clock, partition))
-            if any(lane.topic == event.topic for lane in self._lanes):
+            if event.topic in self._looked or any(lane.topic == event.topic for lane in self._lanes):
                 record = _Input(event.value, event.key, self.clock, partition)
                 self._backlog.append((event.topic, partition, record))
 
@@ -248,6 +270,20 @@ def _declaration(app: Any) -> Declaration:
         return load(app)
     declared: Declaration = app.declaration
     return declared
+
+
+def _key(record: _Input) -> bytes | None:
+    return record.key.encode() if isinstance(record.key, str) else record.key
+
+
+def _row_key(plan: LookupPlan, record: _Input) -> bytes | None:
+    """Return the key of a lookup's record: as it was given, else what its fields say."""
+    value = record.value.get(plan.lookup.key) if isinstance(record.value, Mapping) else None
+    return key_bytes((value,)) if record.key is None and value is not None else _key(record)
+
+
+def _encoded(codec: Codec, value: Value) -> bytes | None:
+    return codec.encode(value) if isinstance(value, Mapping) else value
 
 
 def _input(record: Any) -> _Input:
