@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
+from streams.backtest.replay import Replay
+from streams.backtest.topics import Topics
+from streams.load import load
+from streams.plan import plan
 from tests.integration.app_run import Run
 from tests.outside import Sent, create_topic, produce, until
 
@@ -51,8 +56,26 @@ def learn(run: Run, **rows: Any) -> None:
 
 def seen(run: Run) -> dict[str, Any]:
     """Return the last team of each host, as the worker shows it."""
-    answer = run.workers["a"].get("/tables/seen")
-    return {row["key"]: row["values"]["team"] for row in answer["rows"]}
+    rows = run.workers["a"].get("/api/v1/tables/seen")["data"]["rows"]
+    return {row["key"]["host"]: row["values"]["team"] for row in rows}
+
+
+def replayed(run: Run) -> dict[str, Any]:
+    """Return the last team of each host as a replay has it, over the rows that there are now."""
+    topics = Topics({"bootstrap_servers": run.bootstrap}, None, None)
+    declared = load(run.declaration)
+    replay = Replay(declared, 2, ahead=True)
+    topics.play(replay, topics.stretches(plan(declared)), lambda _: None)
+    return {row.key: row.values["team"] for row in replay.table("seen").rows()}
+
+
+def recreate(run: Run) -> None:
+    """Delete the topic of the lookup and create it with more partitions."""
+    admin = KafkaAdminClient(bootstrap_servers=run.bootstrap)
+    admin.delete_topics([f"{run.app}.hosts"])
+    until(lambda: f"{run.app}.hosts" not in admin.list_topics(), "the topic to be deleted")
+    admin.close()
+    create_topic(run.bootstrap, f"{run.app}.hosts", 5)
 
 
 def metric(run: Run, name: str) -> float:
@@ -88,3 +111,10 @@ def test_rows_are_joined_as_they_are_when_a_record_is_counted(run: Run) -> None:
     run.worker("a").wait_ready()
     until(lambda: seen(run).get("d") == "white", lambda: f"{seen(run)}\n{run.said()}")
     assert seen(run)["c"] == "green"
+    assert replayed(run) == {"a": "violet", "b": "nobody", "c": "green", "d": "white"}
+    recreate(run)
+    until(lambda: "read anew" in worker.output, run.said)
+    learn(run, a="grey")
+    until(lambda: metric(run, "streams_lookup_rows") == 1, run.said)
+    hit(run, "a", "d")
+    until(lambda: [seen(run)[each] for each in "ad"] == ["grey", "nobody"], lambda: f"{seen(run)}\n{run.said()}")
