@@ -120,7 +120,7 @@ def _window(table: Table, notes: Notes) -> None:
         notes.wrong((*path, "to"), message, given=[(*path, "emit")])
     if table.window is not None:
         if table.emit.every and table.window.unaligned:
-            message = f"updates of {table.window.kind} windows go out one by one, for each may replace another window"
+            message = f"updates of {table.window.kind} windows go out one by one, for each key has windows of its own"
             notes.wrong((*path, "emit"), f"{message}; write emit: update")
         return
     broken = [(*path, "window")]

@@ -10,7 +10,7 @@ from streams.rekey.local import is_local
 from streams.spec import Stream
 from tables.shapes import Kept, Shape, kept, kept_columns
 from tables.spec import Table
-from tables.unaligned.cells import SPAN, SPAN_COLUMNS
+from tables.unaligned.span import span_columns
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate
@@ -45,9 +45,8 @@ def shape(sources: Sequence[Stream | Shape], table: Table) -> Shape:
         **({"unique": list(table.unique)} if table.unique else {}),
     }
     columns = {name: _column(each, derived) for name, each in table.aggregates.items()}
-    if table.window is not None and table.window.unaligned:
-        columns = {SPAN: kept_columns(SPAN, {}, SPAN_COLUMNS), **columns}
-    return Shape(base, columns)
+    spans = {name: kept_columns(name, {}, each) for name, each in span_columns(table).items()}
+    return Shape(base, {**spans, **columns})
 
 
 def _column(aggregate: Aggregate, derived: Sequence[Mapping[str, str]]) -> Kept:

@@ -34,6 +34,7 @@ from tables.windows import Window
 from tables.windows.calendar import calendar
 from tables.windows.hopping import hopping
 from tables.windows.session import session
+from tables.windows.sliding import sliding
 from tables.windows.tumbling import tumbling
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "rate",
     "ratio",
     "session",
+    "sliding",
     "stddev",
     "sum",
     "top_k",

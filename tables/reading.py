@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from tables.query import Reader
 from tables.unaligned.reader import SessionReader
+from tables.unaligned.slidingreader import SlidingReader
 from tables.windows.session import Session
+from tables.windows.sliding import Sliding
 
 if TYPE_CHECKING:
     from tables.shapes import Shapes
     from tables.spec import Table
     from tables.store import Store
 
-    AnyReader = Reader | SessionReader
+    AnyReader = Reader | SessionReader | SlidingReader
 
 
 def reader(table: Table, store: Store, shapes: Shapes | None = None) -> AnyReader:
@@ -26,4 +28,6 @@ def reader(table: Table, store: Store, shapes: Shapes | None = None) -> AnyReade
     """
     if isinstance(table.window, Session):
         return SessionReader(table, store, table.window.panes(), shapes)
+    if isinstance(table.window, Sliding):
+        return SlidingReader(table, store, table.window, shapes)
     return Reader(table, store, shapes)

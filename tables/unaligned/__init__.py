@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tables.unaligned.sessions import SessionCells
+from tables.unaligned.sliding import SlidingCells
 from tables.windows.session import Session
+from tables.windows.sliding import Sliding
 
 if TYPE_CHECKING:
     from tables.spec import Table
@@ -20,4 +22,6 @@ def unaligned_cells(table: Table) -> UnalignedCells | None:
     """Return the cells of a table partition, empty; None if all keys share the table's windows."""
     if isinstance(table.window, Session):
         return SessionCells(table, table.window)
+    if isinstance(table.window, Sliding):
+        return SlidingCells(table, table.window)
     return None

@@ -14,6 +14,7 @@ from tables.records import group_prefix
 
 _ZERO, _ESCAPED, _END = b"\0", b"\0\xff", b"\0\0"
 _TIME = struct.Struct(">Q")
+_TIMES = struct.Struct(">QQ")
 _SIGN = 1 << 63
 NAME_BYTES = len(_END) + _TIME.size
 """What a name takes besides the drawer's prefix and the key's bytes, of which no more than half may be escapes."""
@@ -49,3 +50,22 @@ def split(name: bytes) -> tuple[bytes, int]:
     """Return key bytes and first time of a name without the drawer's prefix."""
     key = name[:-NAME_BYTES]
     return key.replace(_ESCAPED, _ZERO) if _ZERO in key else key, _TIME.unpack_from(name, len(name) - 8)[0] - _SIGN
+
+
+def named_from(drawer: int, key: bytes, time: int, counts: int) -> bytes:
+    """Return the changelog key of a cell of sliding windows.
+
+    Args:
+        drawer: number of the drawer.
+        key: key bytes.
+        time: of the cell's rows, ms.
+        counts: the least end of a window that they count in, ms.
+    """
+    return group_prefix(drawer, 0) + of_key(key) + _TIMES.pack(time + _SIGN, counts + _SIGN)
+
+
+def split_from(name: bytes) -> tuple[bytes, int, int]:
+    """Return key bytes, time and `counts` of such a name without the drawer's prefix."""
+    key, _ = split(name[: -_TIME.size])
+    time, counts = _TIMES.unpack_from(name, len(name) - _TIMES.size)
+    return key, time - _SIGN, counts - _SIGN

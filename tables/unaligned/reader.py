@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tables.aggregates.base import Bounds
 from tables.query import BUDGET, MOST_ROWS, SEEK, BaseReader, Page, Row, first_keys
 from tables.store import cells_of
-from tables.unaligned.cells import SPAN, columns_of
 from tables.unaligned.names import after_key, escaped, of_key, split
+from tables.unaligned.span import SPAN, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Cell = tuple[bytes, int, bytes]
     """Key bytes, first time (ms), and value."""
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 class SessionReader(BaseReader):
@@ -85,27 +87,12 @@ class SessionReader(BaseReader):
         complete = True
         for drawer in reversed(self._drawers(from_)):
             if complete := budget > 0:
-                budget -= SEEK + self._collect(self._scan(drawer, after, escaped(prefix)), limit, budget, found, ends)
+                budget -= SEEK + collect(self._scan(drawer, after, escaped(prefix)), limit, budget, found, ends)
         bound = min(ends, default=None)
         page, last = first_keys((key for key in found if bound is None or key < bound), limit)
         last = last or (None if bound is None else max(page, default=None))
         cells = [cell for key in page for cell in sorted(found[key], key=itemgetter(1)) if _starts(cell, from_, to)]
         return [Page(self._rows(cells), last, complete)]
-
-    @staticmethod
-    def _collect(
-        cells: Iterator[Cell], limit: int, budget: int, found: dict[bytes, list[Cell]], ends: list[bytes]
-    ) -> int:
-        """Take the cells of the first keys; note the key before which they end, if they do; return how many."""
-        taken = 0
-        for number, (key, group) in enumerate(groupby(cells, key=itemgetter(0))):
-            if number == limit or taken >= budget:
-                ends.append(key)
-                break
-            part = list(group)
-            found[key] += part
-            taken += len(part)
-        return taken
 
     def latest(
         self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100, budget: int = BUDGET
@@ -187,3 +174,24 @@ class SessionReader(BaseReader):
 def _starts(cell: Cell, from_: int | None, to: int | None) -> bool:
     """Return whether a window starts in `[from_, to)`."""
     return (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)
+
+
+def collect(cells: Iterator[T], limit: int | None, budget: int, found: dict[bytes, list[T]], ends: list[bytes]) -> int:
+    """Take the cells of the first keys; note the key before which they end, if they do; return how many.
+
+    Args:
+        cells: tuples that begin with their key bytes, by key.
+        limit: most keys; None is any number.
+        budget: after how many cells no other key is begun.
+        found: gets the cells by key.
+        ends: gets the key from which on cells were left out.
+    """
+    taken = 0
+    for number, (key, group) in enumerate(groupby(cells, key=itemgetter(0))):
+        if number == limit or taken >= budget:
+            ends.append(key)
+            break
+        part = list(group)
+        found[key] += part
+        taken += len(part)
+    return taken

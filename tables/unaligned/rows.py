@@ -33,7 +33,7 @@ class OpenRows:
         dirty: whether it changed since it was written.
         code: key code.
         first: event time of its first row, ms.
-        last: event time of its last row, ms.
+        last: event time of its last row, ms; of a cell of sliding windows, the least end of one that it counts in.
         kept_first: `first` as it was written last, `NEVER` if it was not.
         kept_last: `last` as it was written last.
         written: number of the write that wrote it last.

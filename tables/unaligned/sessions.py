@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.aggregates.base import Bounds
 from tables.groups import compact
+from tables.records import NEVER, Record
+from tables.store import cells_of
 from tables.unaligned.cells import UnalignedCells
 from tables.unaligned.joining import ALONE, Joined, Spans, joined
+from tables.unaligned.names import named, split
+from tables.unaligned.span import SPAN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tables.aggregates.base import Rows
+    from tables.columns import Column
     from tables.keys import Codes
     from tables.spec import Table
+    from tables.store import Store
     from tables.windows.session import Session
 
 Ints = NDArray[np.int64]
+_GONE = np.dtype([("first", "<i8"), ("last", "<i8")])
+_Gone = dict[int, list[tuple[int, int]]]
 
 
 class SessionCells(UnalignedCells):
@@ -33,6 +45,9 @@ class SessionCells(UnalignedCells):
         super().__init__(table, window.panes())
         self._gap = window.gap
         self._planned: tuple[Codes, Ints, Joined, Rows] | None = None
+        self._shows = table.emit.when == "update"
+        self._graves: list[bytes] = []
+        self._gone: _Gone = {}
 
     def _joined(self, codes: Codes, time: Ints, first: Ints) -> tuple[Joined, Rows]:
         """Return what becomes of rows, and the state rows of the sessions that were open for their keys.
@@ -78,13 +93,183 @@ class SessionCells(UnalignedCells):
             self._rows.link(np.unique(code[fresh]), target[fresh])
         return target, made.of_row
 
+    def _cost(self, rows: Rows) -> tuple[int, int]:
+        """Return the same; a cell that gets another name is a tombstone too."""
+        kept = rows[self._rows.kept_first[rows] != NEVER]
+        records, size = super()._cost(rows)
+        names = int(self._names(self._rows.code[kept]).sum())
+        return records + len(kept), size + len(rows) * _GONE.itemsize + names
+
+    def _merge(self, gone: Rows, into: Rows) -> None:
+        """Merge cells into others and forget them; several may go into one."""
+        state, rows = self._rows.state, self._rows
+        copy = state.like()
+        others, _ = copy.decode(state.encode(gone, 0))
+        left = np.arange(len(gone))
+        while len(left):
+            _, once = np.unique(into[left], return_index=True)
+            at = left[once]
+            for name, aggregate in self.table.aggregates.items():
+                aggregate.merge(state.of(name), into[at], copy.of(name), others[at])
+            left = np.delete(left, once)
+        self._bury(gone, into)
+        rows.drop(gone)
+
+    def _bury(self, gone: Rows, into: Rows) -> None:
+        """Note which names, and which rows that others were shown, go with cells that become part of others."""
+        rows = self._rows
+        for row, heir in zip(gone.tolist(), into.tolist(), strict=True):
+            taken = self._gone.pop(row, [])
+            if rows.kept_first[row] != NEVER:
+                self._graves += self._kept_names(np.array([row]))
+                taken.append((int(rows.kept_first[row]), int(rows.kept_last[row])))
+                self.pending_bytes += _GONE.itemsize
+            if taken and self._shows:
+                self._gone.setdefault(heir, []).extend(taken)
+
+    # Hand over what changed
+
+    def flush(self, n: int) -> list[Record]:
+        """Return the changelog records of all dirty cells as of write `n`, and count them as written."""
+        records = super().flush(n)
+        self._graves, self._gone = [], {}
+        return records
+
+    def _vacated(self, at: Rows) -> list[Record]:
+        """Return tombstones for the names that cells had and have no more."""
+        rows = self._rows
+        self.touched()
+        moved = (rows.kept_first[at] != rows.first[at]) | (self.panes.drawer(rows.kept_last[at]) != self._drawers(at))
+        moved &= rows.kept_first[at] != NEVER
+        rows.state.of(SPAN)["last"][at] = rows.last[at]
+        return [Record(name, None) for name in (*self._graves, *self._kept_names(at[moved]))]
+
+    def _kept_names(self, at: Rows) -> Iterable[bytes]:
+        """Return the names under which cells were written last."""
+        return self._named(at, self._rows.kept_first[at], self._rows.kept_last[at])
+
+    def _named(self, at: Rows, first: Ints, last: Ints) -> Iterable[bytes]:
+        return map(named, self.panes.drawer(last).tolist(), self.keys.keys(self._rows.code[at]), first.tolist())
+
+    def _drawers(self, rows: Rows) -> Ints:
+        return self.panes.drawer(self._rows.last[rows])
+
+    def touched(self) -> Rows:
+        """Return the state rows of dirty cells, which now say what they take back; see `retracted`."""
+        at, rows = self.dirty(), self._rows
+        if not self._shows or not len(at):
+            return at
+        changed = (rows.kept_first[at] != NEVER) & (
+            (rows.kept_first[at] != rows.first[at]) | (rows.kept_last[at] != rows.last[at])
+        )
+        own = zip(rows.kept_first[at].tolist(), rows.kept_last[at].tolist(), changed.tolist(), strict=True)
+        lists = [
+            [*self._gone.get(row, ()), *([(first, last)] if was else [])]
+            for row, (first, last, was) in zip(at.tolist(), own, strict=True)
+        ]
+        entries = np.array([span for each in lists for span in each], _GONE)
+        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+        rows.state.of(SPAN)["gone"].replace(at, entries, lengths)
+        return at
+
+    def changed(self, since: int) -> Rows:
+        """Return the state rows of the cells that are dirty, or that a write after write `since` wrote last."""
+        self.touched()
+        return np.flatnonzero(self._rows.alive & (self._rows.dirty | (self._rows.written > since)))
+
+    # Windows: the state rows of their cells
+
     def _numbers(self, rows: Rows) -> Ints:
         return self._rows.last[rows] + (self._gap + 1)
+
+    def closing(self, from_: int, to: int) -> Rows:
+        """Return the state rows of the windows whose numbers are in `[from_, to)`, by number and key bytes."""
+        if to <= self._least:
+            return np.empty(0, np.intp)
+        rows = self._rows.all()
+        return self.in_order(rows[self._numbers(rows) < to], from_)
+
+    def in_order(self, rows: Rows, from_: int) -> Rows:
+        """Return those of the state rows whose windows have numbers from `from_` on, by number and key bytes."""
+        rows = rows[self._rows.alive[rows]]
+        rows = rows[self._numbers(rows) >= from_]
+        order = sorted(zip(self._numbers(rows).tolist(), self.keys_of(rows), rows.tolist(), strict=True))
+        return np.array([row for _, _, row in order], np.intp)
+
+    def next_number(self, from_: int) -> int | None:
+        """Return the least number of an open window from `from_` on; None if there is none."""
+        numbers = self._numbers(self._rows.all())
+        numbers = numbers[numbers >= from_]
+        return int(numbers.min()) if len(numbers) else None
+
+    def last_number(self, from_: int) -> int | None:
+        """Return the greatest one."""
+        numbers = self._numbers(self._rows.all())
+        greatest = int(numbers.max(initial=NEVER))
+        return greatest if len(numbers) and greatest >= from_ else None
+
+    def spans(self, rows: Rows) -> list[tuple[int, int, int]]:
+        """Return number, start and end (ms) of the windows of these cells."""
+        numbers = self._numbers(rows).tolist()
+        return list(zip(numbers, self._rows.first[rows].tolist(), numbers, strict=True))
+
+    def retracted(self, rows: Rows) -> list[list[tuple[int, int]]]:
+        """Return for each cell the windows (start and end, ms) that the write that wrote it takes back."""
+        gone, lengths = self._rows.state.of(SPAN)["gone"].gather(rows)
+        spans = list(zip(gone["first"].tolist(), self.panes.last_of(gone["last"]).tolist(), strict=True))
+        edges = [0, *np.cumsum(lengths).tolist()]
+        return [spans[start:end] for start, end in pairwise(edges)]
+
+    def keys_of(self, rows: Rows) -> list[bytes]:
+        """Return the key bytes of cells."""
+        return self.keys.keys(self._rows.code[rows])
+
+    def results(self, rows: Rows) -> dict[str, Column]:
+        """Return every aggregate over these cells by name, in their order."""
+        state, bounds = self._rows.state, Bounds(self._rows.first[rows], self._numbers(rows))
+        columns = self.table.aggregates.items()
+        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
+        return self._shapes.cleared(found, self.panes.drawer(self._rows.first[rows]))
+
+    # Forget and restore
 
     def evict(self, judged_before: int) -> int:
         """Forget the sessions that were judged in an earlier write; return how many."""
         self._planned = None
         return super().evict(judged_before)
+
+    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, int, int]]:
+        """Return (number, key bytes, start, end) of the windows in a store, by number and key.
+
+        Args:
+            store: of the partition.
+            after: only of drawers with windows from this number on.
+            to: only of those with windows up to this one.
+        """
+        drawers = sorted(drawer for drawer, _ in store.groups())
+        wanted = [d for d in drawers if self.panes.drawn_to(d) > after and self.panes.drawn_to(d - 1) <= to]
+        found = []
+        for drawer in wanted:
+            items = list(cells_of(store, drawer, 0))
+            state = self._rows.state.like()
+            at, _ = state.decode([value for _, value in items])
+            ends = self.panes.last_of(state.of(SPAN)["last"][at]).tolist()
+            names = [split(name) for name, _ in items]
+            found += [(end, key, first, end) for (key, first), end in zip(names, ends, strict=True)]
+        return sorted(found)
+
+    def _restored(self, items: list[tuple[bytes, bytes]], judged_before: int) -> int:
+        names = [split(name) for name, _ in items]
+        first = np.array([first for _, first in names], np.int64)
+        at = self._rows.restore([key for key, _ in names], [value for _, value in items], first)
+        rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
+        rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)["last"][at]
+        rows.size[at] = np.fromiter((len(value) for _, value in items), np.int64, len(items)) + more
+        rows.link(np.unique(rows.code[at]), at)
+        closed = at[self._numbers(at) < judged_before]
+        if len(closed):
+            rows.drop(closed)
+        return len(at) - len(closed)
 
 
 def _same(one: Ints, other: Ints) -> bool:

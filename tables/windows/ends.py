@@ -19,14 +19,15 @@ class Ends(Steps):
     """The arithmetic of windows that are known by their ends; all in ms. The pane of a row is its time.
 
     Args:
-        reach: how much later than a row a window that it counts in, or that exists because of it, ends at most.
+        reach: how much later than a row a window that it counts in ends at most.
         grace: how long after its end a window stays open.
+        after: how much later than that one a window ends at most that exists because of the row.
     """
 
-    def __init__(self, reach: int, grace: int) -> None:
+    def __init__(self, reach: int, grace: int, after: int = 0) -> None:
         """Work out the length of a drawer: long enough that there are not too many of them."""
         super().__init__(grace)
-        self._reach = reach
+        self._reach, self._kept = reach, reach + after
         self._drawer = max(reach, MINUTE)
 
     def pane(self, time: T) -> T:
@@ -59,8 +60,8 @@ class Ends(Steps):
 
     def drawn_to(self, drawer: int) -> int:
         """Return what is greater than the number of every window of a drawer's cells."""
-        return (drawer + 1) * self._drawer + self._reach
+        return (drawer + 1) * self._drawer + self._kept
 
     def drawn_by(self, number: int) -> int:
         """Return the greatest number, up to this one, up to which whole drawers go."""
-        return self.drawn_to((number - self._reach) // self._drawer - 1)
+        return self.drawn_to((number - self._kept) // self._drawer - 1)

@@ -1,4 +1,4 @@
-"""Tables of sessions on Apache Kafka, keyed and re-keyed: a worker is killed, another comes, each row counts once."""
+"""Sessions and sliding windows on Apache Kafka, keyed and re-keyed: a worker is killed, and each row counts once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.integration.app_run import Run, alerts, compacted
 from tests.outside import Sent, committed, create_topic, produce, read, until
 from tests.streams.oracle import Event
 from tests.streams.own_oracle import FAR, Rule, Sessions
+from tests.streams.test_sliding import Sliding
 
 pytestmark = [pytest.mark.kafka]
 
@@ -37,6 +38,12 @@ tables:
     window: {{session: 4s, grace: 1s}}
     keep: 4w
     emit: close
+    aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v")}}
+  recent:
+    from: clicks
+    key: host
+    window: {{sliding: 10s, grace: 1s}}
+    keep: 4w
     aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v")}}
   users:
     from: clicks
@@ -94,6 +101,7 @@ def test_a_killed_worker_and_a_new_one_change_no_session(run: Run) -> None:
     assert emitted(run) == {at: row for each in oracles for at, row in each.closed.items()}
     assert alerts(run) == {alert for each in oracles for alert in each.alerts}
     assert min(len(each.late) for each in oracles) > 5
+    assert rows(run, planned, "recent") == slid(run, topic)
     assert {at[1:]: row for at, row in rows(run, planned, "users").items()} == users(run, topic)
 
 
@@ -106,9 +114,22 @@ def done(run: Run, topic: str) -> bool:
 
 def oracle(run: Run, topic: str, partition: int) -> Sessions:
     """Return what one partition of the keyed table must be."""
+    return Sessions(GAP, Rule(1_000, 20_000, 10_000, FAR, least=5)).read(events_of(run, topic, partition))
+
+
+def events_of(run: Run, topic: str, partition: int) -> list[Event]:
+    """Return the records of a partition."""
     log = [(each.offset, json.loads(each.value)) for each in read(run.bootstrap, topic) if each.partition == partition]
-    events = [Event(offset, value["host"], value["ts"], value["v"]) for offset, value in log]
-    return Sessions(GAP, Rule(1_000, 20_000, 10_000, FAR, least=5)).read(events)
+    return [Event(offset, value["host"], value["ts"], value["v"]) for offset, value in log]
+
+
+def slid(run: Run, topic: str) -> Rows:
+    """Return what the table of sliding windows must be."""
+    return {
+        (number, *at): row
+        for number in range(PARTITIONS)
+        for at, row in Sliding(Rule(1)).read(events_of(run, topic, number), closing=False).windows().items()
+    }
 
 
 def users(run: Run, topic: str) -> dict[tuple[int, str], dict[str, Any]]:

@@ -92,9 +92,33 @@ def sessions(window: Any, events: Sequence[Seen]) -> Rows:
     }
 
 
+def sliding(window: Any, events: Sequence[Seen]) -> Rows:
+    """Return the sliding windows, by their last instant: each event counts in those that hold it and are open.
+
+    A window is there because an event that came while it was open is its last one, or lies just before its first
+    instant while another one lies in it.
+    """
+    came: list[tuple[Seen, int]] = []
+    watermark = 0
+    for event in events:
+        watermark = max(watermark, event.time)
+        if event.time + window.size + 1 + window.grace > watermark:
+            came.append((event, watermark))
+    found: Rows = {}
+    lasts = {(event.key, last) for event, _ in came for last in (event.time, event.time + window.size + 1)}
+    for key, last in lasts:
+        here = [event for event, at in came if event.key == key and last + 1 + window.grace > at]
+        held = [event for event in here if last - window.size <= event.time <= last]
+        makes = {event.time for event in here} & {last, last - window.size - 1}
+        if held and makes:
+            found[key, last - window.size, last + 1] = held
+    return found
+
+
 ROWS: dict[str, Callable[[Any, Sequence[Seen]], Rows]] = {
     "tumbling": assigned(even),
     "hopping": assigned(even),
     "calendar": assigned(calendar),
     "session": sessions,
+    "sliding": sliding,
 }

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.records import GROUP_BYTES, split_cell_key
-from tables.unaligned.names import after_key, escaped, named, of_key, split
+from tables.unaligned.names import after_key, escaped, named, named_from, of_key, split, split_from
 
 keys = st.one_of(st.binary(max_size=6), st.lists(st.sampled_from([b"\0", b"\1", b"\xff", b"a"])).map(b"".join))
 times = st.integers(-(1 << 60), 1 << 60)
@@ -18,6 +18,15 @@ def test_a_name_says_key_time_and_drawer(key: bytes, time: int, drawer: int) -> 
     name = named(drawer, key, time)
     assert split(name[GROUP_BYTES:]) == (key, time)
     assert split_cell_key(name)[:2] == (drawer, 0)
+
+
+@given(key=keys, time=times, counts=times, drawer=st.integers(-100, 100))
+def test_a_name_of_two_times(key: bytes, time: int, counts: int, drawer: int) -> None:
+    """So is a name of a cell of sliding windows, which begins as all names of its key do."""
+    name = named_from(drawer, key, time, counts)
+    assert split_from(name[GROUP_BYTES:]) == (key, time, counts)
+    assert split_cell_key(name)[:2] == (drawer, 0)
+    assert name[GROUP_BYTES:].startswith(of_key(key))
 
 
 @given(one=st.tuples(keys, times), other=st.tuples(keys, times))
