@@ -112,6 +112,7 @@ def _work(bootstrap: str, workers: dict[str, Worker], marks: list[int], events: 
             for worker in workers.values():
                 worker.kill()
             killed_at.append(done())
+            assert killed_at[-1] < events, "all was read before the kill: take more events"
     return killed_at
 
 

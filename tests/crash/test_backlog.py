@@ -10,7 +10,7 @@ import pytest
 from tests.brokers import KafkaCluster
 from tests.crash.backlog import run
 
-EVENTS = 250_000
+EVENTS = 1_000_000
 
 
 @pytest.mark.kafka
