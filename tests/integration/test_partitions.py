@@ -102,7 +102,8 @@ class Bench:
         self.input = Input()
         self.plan = plan(loads(TEXT.format(app=f"p{uuid4().hex[:8]}")))
         self.settings = KafkaSettings(bootstrap_servers=(bootstrap,), client_id="bench")
-        app = SimpleNamespace(consumer=self.input, conf=SimpleNamespace(canonical_url="http://worker"))
+        conf, assignor = SimpleNamespace(canonical_url="http://worker"), SimpleNamespace()
+        app = SimpleNamespace(consumer=self.input, conf=conf, assignor=assignor)
         self.runtime = Runtime(app, self.plan, self.settings, folder)
         self.runtime.fenced_pause = 0.1
         self.tp = TP(next(iter(self.plan.streams.values())).stream.topic, 0)
