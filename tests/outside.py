@@ -75,16 +75,18 @@ def each_record(bootstrap: str, topic: str, seconds: float = READ_SECONDS) -> It
         AssertionError: the topic does not exist, or was not read to its end in time.
     """
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
-    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-    assert partitions, f"topic {topic} does not exist"
-    consumer.assign(partitions)
-    consumer.seek_to_beginning()
-    until_end = time.monotonic() + seconds
-    while not all(_at_end(consumer, partition) for partition in partitions):
-        assert time.monotonic() < until_end, f"topic {topic} was not read to its end in {seconds} s"
-        for records in consumer.poll(timeout_ms=200, max_records=100_000).values():
-            yield from records
-    consumer.close()
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        assert partitions, f"topic {topic} does not exist"
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        until_end = time.monotonic() + seconds
+        while not all(_at_end(consumer, partition) for partition in partitions):
+            assert time.monotonic() < until_end, f"topic {topic} was not read to its end in {seconds} s"
+            for records in consumer.poll(timeout_ms=200, max_records=100_000).values():
+                yield from records
+    finally:
+        consumer.close()
 
 
 def _at_end(consumer: KafkaConsumer, partition: TopicPartition) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ import pytest
 from streams.runtime.guard import LOCK, Refused, lock_directory
 
 
-@pytest.fixture
+@contextmanager
 def no_space() -> Iterator[None]:
-    """Let no file grow, as on a full disk."""
+    """Let no file grow, as on a full disk; what pytest itself writes is outside."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_directory_is_taken_once(tmp_path: Path) -> None:
@@ -29,8 +32,7 @@ def test_a_directory_is_taken_once(tmp_path: Path) -> None:
         assert (tmp_path / "state" / LOCK).read_text() == str(os.getpid())
 
 
-@pytest.mark.usefixtures("no_space")
 def test_a_directory_without_space_is_named(tmp_path: Path) -> None:
     """Where not even the lock can be written the worker says which directory, and what to do."""
-    with pytest.raises(Refused, match=r"state cannot be written .*space left"):
+    with no_space(), pytest.raises(Refused, match=r"state cannot be written .*space left"):
         lock_directory(tmp_path / "state")
