@@ -34,6 +34,8 @@ _METHOD = np.array([byte in _METHOD_BYTES for byte in range(256)])
 _FORM = '[00/Aaa/0000:00:00:00 +0000] "'
 _MARKS = [(at, ord(mark)) for at, mark in enumerate(_FORM) if mark not in "0Aa+"]
 _DIGITS = [at for at, mark in enumerate(_FORM) if mark == "0"]
+_LETTERS = [at for at, mark in enumerate(_FORM) if mark in "Aa"]
+_SMALL = ord("a") - ord("A")
 _NAMES = ("Apr", "Aug", "Dec", "Feb", "Jan", "Jul", "Jun", "Mar", "May", "Nov", "Oct", "Sep")
 _MONTHS = np.array([int.from_bytes(name.encode()) for name in _NAMES])
 _NUMBERS = np.array([4, 8, 12, 2, 1, 7, 6, 3, 5, 11, 10, 9])
@@ -173,6 +175,8 @@ def _time(form: Bytes, *, used: bool) -> tuple[Ints, Mask]:
         known &= form[at] == mark
     for at in _DIGITS:
         known &= _is_digit(form[at])
+    for at in _LETTERS:
+        known &= (form[at] | np.uint8(_SMALL)) - np.uint8(ord("a")) <= ord("z") - ord("a")
     ahead = form[22] == ord("+")
     known &= ahead | (form[22] == _DASH)
     if not used:

@@ -69,4 +69,4 @@ def test_process() -> None:
     )  # fmt: skip
     assert done.returncode == BAD_DECLARATION
     assert "Traceback" not in done.stderr
-    assert "of_table.bad.yaml:6:20: 'by_host' is a table" in done.stderr
+    assert "of_table.bad.yaml:7:20: table 'by_host' has no window" in done.stderr
