@@ -44,19 +44,18 @@ WINDOWS = {name: kind.examples()[0] for name, kind in windows.registry().items()
 
 
 def declaration(app: str) -> str:
-    """Return a declaration with a table of each kind of windows; they emit in turn."""
+    """Return a declaration with a table of each kind of windows; every other one emits updates, gathered if it can."""
     lines = [f"app: {app}", "streams:", f"  requests: {{topic: {app}.requests, time: ts, key: host, idle: never}}"]
     lines.append("tables:")
-    emits = ("close", "{update: 10s}")
     columns = ", ".join(f"{name}: '{call}'" for name, call in COLUMNS.items())
     for number, (name, window) in enumerate(WINDOWS.items()):
+        emit = "close" if number % 2 == 0 else "update" if window.unaligned else "{update: 10s}"
         options = ((option, getattr(window, option.field)) for option in window.options)
         said = ", ".join(
             f"{option.name}: {render(value) if option.takes == 'duration' else value}" for option, value in options
         )
         lines.append(
-            f"  of_{name}: {{from: requests, key: host, window: {{{said}}}, emit: {emits[number % 2]}, "
-            f"aggregates: {{{columns}}}}}"
+            f"  of_{name}: {{from: requests, key: host, window: {{{said}}}, emit: {emit}, aggregates: {{{columns}}}}}"
         )
     return "\n".join(lines)
 
