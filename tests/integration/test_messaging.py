@@ -7,6 +7,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,17 @@ def test_a_group_shares_and_its_commits_last(produced: KafkaCluster) -> None:
     late.close()
 
 
+def join(member: KafkaConsumer) -> None:
+    """Let a member work on joining its group for a while, reading nothing."""
+    member.pause(*member.assignment())
+    member.poll(timeout_ms=1_000)
+    member.seek_to_beginning(*member.assignment()) if member.assignment() else None
+
+
 def joined(members: list[KafkaConsumer]) -> bool:
-    """Let the members work on joining, reading nothing; tell whether each has partitions."""
-    for member in members:
-        member.pause(*member.assignment())
-        member.poll(timeout_ms=100)
-        member.seek_to_beginning(*member.assignment()) if member.assignment() else None
+    """Let the members work on joining at once, reading nothing; tell whether each has partitions."""
+    with ThreadPoolExecutor(len(members)) as pool:  # a group is formed only while all of its members answer
+        list(pool.map(join, members))
     ready = all(len(member.assignment()) == PARTITIONS // len(members) for member in members)
     if ready:
         for member in members:
