@@ -7,11 +7,13 @@ and answers `ListOffsets(latest)` wrongly (`deploy/docs/operations.md`).
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -138,10 +140,15 @@ def binary(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that was free just now."""
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback interface that was free just now.
+
+    It is not one of those that systems give to clients (32768 and above), so that no connection takes it meanwhile.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_LOOPBACK, port))
+            return port
 
 
 def answers(port: int, seconds: float = 2.0) -> bool:
