@@ -203,11 +203,6 @@ class Closer:
         """Return how many keys of a window are not after the one that `judged` names."""
         return bisect_right(self._cells.keys.keys(codes), marked_key(key)) if key else 0
 
-    def rows_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Event]:
-        """Return the same as events: what one write owed."""
-        closed = self.closed_between(before, judged)
-        return [event for rows in closed for _, event in self._engine.emitter.rows(rows)]
-
     def updates(self, n: int, since: int | None = None) -> list[Event]:
         """Return rows that have changed, as write `n` leaves them.
 

@@ -183,11 +183,12 @@ class TableEngine:
         """Return the events of the last write, from the restored state alone."""
         store = self._opened()
         events = outbox(self._kept or store, self.progress.n)
-        if self.plan.table.emit.when == "close":
-            events += self.closer.rows_between(self.progress.before, self.progress.judged)
+        shows, feeds = self.plan.table.emit.when == "close", self.feeds and self.progress.blocks[1] == self.progress.n
+        closed = self.closer.closed_between(self.progress.before, self.progress.judged) if shows or feeds else []
+        if shows:
+            events += [event for rows in closed for _, event in self.emitter.rows(rows)]
         events += self._updates.owed() + self._withdrawals.owed(store)
-        if self.feeds and self.progress.blocks[1] == self.progress.n:
-            closed = self.closer.closed_between(self.progress.before, self.progress.judged)
+        if feeds:
             events += self.feeds.send(self.progress, closed)[0]
         return events
 

@@ -150,11 +150,6 @@ class UnalignedCloser:
         at = [row for row, place in enumerate(places) if before < place <= judged]
         return [rows.take(np.array(at, np.intp))] if at else []
 
-    def rows_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Event]:
-        """Return the same as events: what one write owed."""
-        closed = self.closed_between(before, judged)
-        return [event for rows in closed for _, event in self._engine.emitter.rows(rows)]
-
     def updates(self, n: int, since: int | None = None) -> list[Event]:
         """Return rows that have changed, as write `n` leaves them, each behind those that it takes the place of.
 

@@ -365,10 +365,7 @@ class Cells:
         used[pinned] = True
         for group in self._map.groups.values():
             used[group.codes] = True
-        codes = self.keys.codes()
-        unused = codes[~used[codes]]
-        self.keys.forget(unused)
-        return len(unused)
+        return self.keys.keep_only(used)
 
     def load(self, store: Store, judged_before: int = NEVER) -> int:
         """Take the open cells out of a store and note the closed groups; return how many cells are open."""

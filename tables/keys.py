@@ -295,6 +295,13 @@ class KeyCodes:
             self._order = np.array(sorted(self._codes.values(), key=names.__getitem__), np.int64)
         return self._order
 
+    def keep_only(self, used: NDArray[np.bool_]) -> int:
+        """Take all codes back but those of `used`, a mask of shape (size,); return how many."""
+        codes = self.codes()
+        unused = codes[~used[codes]]
+        self.forget(unused)
+        return len(unused)
+
     def forget(self, codes: Codes) -> None:
         """Take these codes back: nothing refers to them any more, and they may be given to other keys."""
         for code, key in zip(codes.tolist(), self.keys(codes), strict=True):

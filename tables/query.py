@@ -20,6 +20,9 @@ from tables.windows import FOREVER, panes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
+    from tables.aggregates.base import Rows as StateRows
     from tables.spec import Table
     from tables.state import Columns
     from tables.store import Group, Store
@@ -100,6 +103,29 @@ class BaseReader:
     def _judged(self) -> int:
         progress = self.progress()
         return NEVER if progress is None else progress.judged[0]
+
+    def _listed(
+        self, keys: Sequence[bytes], state: State, rows: StateRows, bounds: Bounds, panes_: NDArray[np.int64]
+    ) -> list[Row]:
+        """Return the rows of windows that are the keys' own, each as its state row says.
+
+        Args:
+            keys: key bytes of m windows.
+            state: of all of them.
+            rows: shape (m,), their state rows.
+            bounds: of the windows, whose numbers are their ends.
+            panes_: shape (m,), the first pane (drawer) of each.
+        """
+        results = {
+            name: each.result_within(state.of(name), rows, bounds) for name, each in self.table.aggregates.items()
+        }
+        columns = {name: column.tolist() for name, column in self._shapes.cleared(results, panes_).items()}
+        judged = self._judged()
+        spans = zip(keys, bounds.start.tolist(), bounds.end.tolist(), strict=True)
+        return [
+            Row(key, start, end, {name: values[i] for name, values in columns.items()}, end < judged)
+            for i, (key, start, end) in enumerate(spans)
+        ]
 
 
 class Reader(BaseReader):

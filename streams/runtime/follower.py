@@ -179,7 +179,7 @@ class Follower:
                 chunk = await in_thread(recordbatch.parsed, answer.data, part, standing.position)
                 await in_thread(self._apply, chunk)
                 standing.position = chunk.hi
-                standing.at_end(part[-1].header.last_time / 1000)
+                standing.at_end(part[-1].head.max_timestamp / 1000)
                 await self._following.rest(time.perf_counter() - began)
         standing.end = answer.end
         if standing.position >= answer.end:

@@ -86,7 +86,7 @@ class ChangelogReader:
             while asked is not None:
                 answer = await asked
                 found, asked = list(recordbatch.batches(answer, until)), None
-                began, position = position, found[-1].header.next if found else position
+                began, position = position, found[-1].head.next_offset if found else position
                 if position < until:
                     asked = asyncio.ensure_future(self._fetch(position))
                 if found:

@@ -9,7 +9,6 @@ aiokafka's own parser.
 
 from __future__ import annotations
 
-import struct
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +18,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from cramjam import DecompressionError
 
 from streams.transport.errors import ReadFailed
+from streams.transport.wire import HEAD_BYTES, MAGIC, Head, is_sound
 from tables.chunk import Chunk, Spans, view_at
 from tables.records import CELL, GROUP_BYTES
 
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 CHUNK_RECORDS = 20_000
 """Records after which a chunk ends with its batch."""
-_HEADER = struct.Struct(">qiibIhiqqqhii")
-_MAGIC = 2
-_CODEC = 7
-_CONTROL = 1 << 5
-_LENGTH_BYTES = 12
-"""What precedes the bytes that a batch's length counts."""
 _DECODE = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
 _DAMAGE = (DecompressionError, RuntimeError, ValueError, OSError, EOFError, IndexError, zlib.error)
 _REST = 0x7F
@@ -50,33 +44,10 @@ _SINGLE = 64
 """Most records that are not cells in a batch that is read by arrays; alerts come in larger numbers now and then."""
 
 
-class Header(NamedTuple):
-    """What stands before the records of a batch."""
-
-    base: int
-    length: int
-    leader_epoch: int
-    magic: int
-    crc: int
-    attributes: int
-    last: int
-    first_time: int
-    last_time: int
-    producer: int
-    epoch: int
-    sequence: int
-    records: int
-
-    @property
-    def next(self) -> int:
-        """The offset after the batch, as it was written: compaction takes records away, not this."""
-        return self.base + self.last + 1
-
-
 class Batch(NamedTuple):
-    """One batch of an answer: its header, and where in the answer it begins and ends."""
+    """One batch of an answer: its head, and where in the answer it begins and ends."""
 
-    header: Header
+    head: Head
     start: int
     end: int
 
@@ -88,14 +59,14 @@ def batches(answer: bytes, until: int) -> Iterator[Batch]:
         ReadFailed: a batch is of an older message format.
     """
     start = 0
-    while start + _HEADER.size <= len(answer):
-        header = Header._make(_HEADER.unpack_from(answer, start))
-        end = start + _LENGTH_BYTES + header.length
-        if header.magic != _MAGIC:
-            raise ReadFailed(f"the batch at offset {header.base} is of message format {header.magic}, not {_MAGIC}")
-        if header.base >= until or end > len(answer):
+    while start + HEAD_BYTES <= len(answer):
+        head = Head.read(answer, start)
+        end = head.end(start)
+        if head.magic != MAGIC:
+            raise ReadFailed(f"the batch at offset {head.base_offset} is of message format {head.magic}, not {MAGIC}")
+        if head.base_offset >= until or end > len(answer):
             return
-        yield Batch(header, start, end)
+        yield Batch(head, start, end)
         start = end
 
 
@@ -104,7 +75,7 @@ def portions(found: list[Batch]) -> Iterator[list[Batch]]:
     part: list[Batch] = []
     for batch in found:
         part.append(batch)
-        if sum(each.header.records for each in part) >= CHUNK_RECORDS:
+        if sum(each.head.records for each in part) >= CHUNK_RECORDS:
             yield part
             part = []
     if part:
@@ -117,7 +88,7 @@ def parsed(answer: bytes, part: list[Batch], start: int) -> Chunk:
     Raises:
         ReadFailed: a batch is damaged.
     """
-    return Chunk.joined([parse(answer, batch, start) for batch in part], part[-1].header.next)
+    return Chunk.joined([parse(answer, batch, start) for batch in part], part[-1].head.next_offset)
 
 
 def parse(answer: bytes, batch: Batch, start: int) -> Chunk:
@@ -126,46 +97,45 @@ def parse(answer: bytes, batch: Batch, start: int) -> Chunk:
     Raises:
         ReadFailed: its checksum is wrong, or it cannot be read.
     """
-    header = batch.header
-    if header.attributes & _CONTROL:
-        return Chunk.of([], [], header.next)
-    raw = DefaultRecordBatch(memoryview(answer)[batch.start : batch.end])
-    if not raw.validate_crc():
-        raise ReadFailed(f"the record batch at offset {header.base} is damaged (its checksum is wrong)")
+    head = batch.head
+    if head.control:
+        return Chunk.of([], [], head.next_offset)
+    whole = memoryview(answer)[batch.start : batch.end]
+    if not is_sound(head, whole):
+        raise ReadFailed(f"the record batch at offset {head.base_offset} is damaged (its checksum is wrong)")
     try:
-        found = _arrays(answer, batch) if header.records >= _FEW else None
-        chunk, deltas = _objects(raw, header) if found is None else found
+        found = _arrays(answer, batch) if head.records >= _FEW else None
+        chunk, deltas = _objects(DefaultRecordBatch(whole), head) if found is None else found
     except _DAMAGE as error:
-        raise ReadFailed(f"the record batch at offset {header.base} cannot be read: {error}") from error
-    if header.base < start:
-        wanted = np.flatnonzero(deltas >= start - header.base)
+        raise ReadFailed(f"the record batch at offset {head.base_offset} cannot be read: {error}") from error
+    if head.base_offset < start:
+        wanted = np.flatnonzero(deltas >= start - head.base_offset)
         chunk, deltas = chunk.take(wanted), deltas[wanted]
-    chunk.lo = header.base + int(deltas[0]) if len(deltas) else None
+    chunk.lo = head.base_offset + int(deltas[0]) if len(deltas) else None
     return chunk
 
 
-def _objects(raw: Any, header: Header) -> tuple[Chunk, Ints]:
+def _objects(raw: Any, head: Head) -> tuple[Chunk, Ints]:
     """Return the records as aiokafka reads them, and their offsets within the batch."""
     rows = list(raw)
-    deltas = np.array([row.offset for row in rows], np.int64) - header.base
-    return Chunk.of([row.key for row in rows], [row.value for row in rows], header.next), deltas
+    deltas = np.array([row.offset for row in rows], np.int64) - head.base_offset
+    return Chunk.of([row.key for row in rows], [row.value for row in rows], head.next_offset), deltas
 
 
 def _arrays(answer: bytes, batch: Batch) -> tuple[Chunk, Ints] | None:
     """Return the records as arrays, and their offsets within the batch; None if its structure is another."""
-    header, blob, start, end = batch.header, answer, batch.start + _HEADER.size, batch.end
-    codec = header.attributes & _CODEC
-    if codec:
-        blob = bytes(_DECODE[codec](answer[start:end]))
+    head, blob, start, end = batch.head, answer, batch.start + HEAD_BYTES, batch.end
+    if head.compression:
+        blob = bytes(_DECODE[head.compression](answer[start:end]))
         start, end = 0, len(blob)
     try:
-        found = Walk(blob, start, end).all(header.records)
+        found = Walk(blob, start, end).all(head.records)
     except IndexError:  # a wrong guess led out of the block
         return None
     if found is None:
         return None
     keys, values = Spans(found[0], found[1]), Spans(found[2], found[3])
-    return Chunk(blob, keys, values, header.next), found[4]
+    return Chunk(blob, keys, values, head.next_offset), found[4]
 
 
 Fields = tuple["Ints", "Ints", "Ints", "Ints", "Ints"]

@@ -22,6 +22,8 @@ from streams.transport.errors import ReadFailed
 from streams.transport.unpacking import Oversized, unpack
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from streams.transport.answers import Answer
 
 _HEAD = struct.Struct(">qiibIhiqqqhii")
@@ -49,6 +51,15 @@ class Head(NamedTuple):
     producer_epoch: int
     base_sequence: int
     records: int
+
+    @classmethod
+    def read(cls, buffer: bytes | memoryview, at: int) -> Self:
+        """Return the head of the batch that begins at a place; there must be room for one."""
+        return cls._make(_HEAD.unpack_from(buffer, at))
+
+    def end(self, at: int) -> int:
+        """Return where the batch ends that begins at a place."""
+        return at + _BEFORE_LENGTH + self.length
 
     @property
     def next_offset(self) -> int:
@@ -136,7 +147,7 @@ def walk(part: Any, answer: Answer, max_bytes: int, max_records: int, limit: int
         if span is not None:
             found.spans.append(span)
             size, count = size + span.end - span.start, count + head.records
-        found.at += _BEFORE_LENGTH + head.length
+        found.at = head.end(found.at)
         found.position = max(found.position, head.next_offset)
     return found
 
@@ -149,15 +160,20 @@ def _checked(view: memoryview, at: int) -> Head | None:
     """
     if at + HEAD_BYTES > len(view):
         return None
-    head = Head._make(_HEAD.unpack_from(view, at))
-    end = at + _BEFORE_LENGTH + head.length
+    head = Head.read(view, at)
+    end = head.end(at)
     if end > len(view):
         return None
     if head.magic != MAGIC or end < at + HEAD_BYTES:
         raise ReadFailed(f"the record batch at offset {head.base_offset} is of format {head.magic}, not {MAGIC}")
-    if checksum(view[at + _CHECKED_FROM : end]) != head.crc:
+    if not is_sound(head, view[at:end]):
         raise ReadFailed(f"the record batch at offset {head.base_offset} is damaged (its checksum is wrong)")
     return head
+
+
+def is_sound(head: Head, batch: memoryview) -> bool:
+    """Return whether the checksum of a whole batch is right."""
+    return checksum(batch[_CHECKED_FROM:]) == head.crc
 
 
 def checksum(part: memoryview) -> int:
@@ -169,7 +185,7 @@ def checksum(part: memoryview) -> int:
 
 def _span(view: memoryview, at: int, head: Head, limit: int, found: Walk) -> Span | None:
     """Return where the records of a batch lie, decompressed if need be; note it as lost if it is too large for that."""
-    start, end = at + HEAD_BYTES, at + _BEFORE_LENGTH + head.length
+    start, end = at + HEAD_BYTES, head.end(at)
     if not head.compression:
         return Span(head, view, start, end)
     try:
@@ -186,7 +202,7 @@ def _without_data(part: Any, view: memoryview, at: int, head: Head) -> bool:
     """Return whether a batch is a control batch, or of a transaction that was aborted (under read_committed)."""
     if part._isolation_level == READ_COMMITTED:
         part._consume_aborted_up_to(head.base_offset)
-        if head.control and part._contains_abort_marker(whole(view[at : at + _BEFORE_LENGTH + head.length])):
+        if head.control and part._contains_abort_marker(whole(view[at : head.end(at)])):
             part._aborted_producers.discard(head.producer_id)
         if head.transactional and head.producer_id in part._aborted_producers:
             return True

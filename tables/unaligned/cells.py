@@ -257,10 +257,7 @@ class UnalignedCells(ABC):
         used = np.zeros(self.keys.size, bool)
         used[pinned] = True
         used[self._rows.code[self._rows.all()]] = True
-        codes = self.keys.codes()
-        unused = codes[~used[codes]]
-        self.keys.forget(unused)
-        return len(unused)
+        return self.keys.keep_only(used)
 
     def load(self, store: Store, judged_before: int = NEVER) -> int:
         """Take the open cells out of a store and note where closed ones are; return how many are open."""

@@ -58,7 +58,7 @@ class SessionReader(BaseReader):
             cell
             for drawer in self._drawers(from_)
             for cell in self._scan(drawer, prefix=prefix)
-            if (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)
+            if _starts(cell, from_, to)
         ]
         cells.sort(key=itemgetter(1))
         return self._rows(cells[-limit:])
@@ -159,16 +159,8 @@ class SessionReader(BaseReader):
         at, _ = state.decode([value for _, _, value in given])
         ends = self._ends.last_of(state.of(SPAN)["last"][at])
         firsts = np.array([first for _, first, _ in given], np.int64)
-        bounds = Bounds(firsts, ends)
-        results = {name: each.result_within(state.of(name), at, bounds) for name, each in self.table.aggregates.items()}
-        columns = {
-            name: column.tolist() for name, column in self._shapes.cleared(results, self._ends.drawer(firsts)).items()
-        }
-        judged = self._judged()
-        return [
-            Row(key, first, end, {name: values[i] for name, values in columns.items()}, end < judged)
-            for i, ((key, first, _), end) in enumerate(zip(given, ends.tolist(), strict=True))
-        ]
+        keys = [key for key, _, _ in given]
+        return self._listed(keys, state, at, Bounds(firsts, ends), self._ends.drawer(firsts))
 
 
 def _starts(cell: Cell, from_: int | None, to: int | None) -> bool:

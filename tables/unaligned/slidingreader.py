@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,9 +58,7 @@ class SlidingReader(BaseReader):
         """
         prefix = of_key(key)
         cells = [cell for drawer in self._drawers(from_, to) for cell in self._scan(drawer, prefix=prefix)]
-        return self._rows(
-            cells, self._from(from_), self._to(to), lambda windows: windows.take(np.arange(len(windows.end))[-limit:])
-        )
+        return self._rows(cells, self._from(from_), self._to(to), partial(_newest, limit))
 
     def between(  # noqa: PLR0913, PLR0917 - what to look for, and how far
         self,
@@ -163,17 +162,8 @@ class SlidingReader(BaseReader):
         at, _ = state.decode([cells[row][3] for row in found.rows.tolist()])
         made, rows = merged(self.table.aggregates, state, replace(found, rows=at), windows, size)
         starts = windows.end - self._length
-        aggregates, bounds = self.table.aggregates.items(), Bounds(starts, windows.end)
-        results = {name: each.result_within(made.of(name), rows, bounds) for name, each in aggregates}
-        columns = {
-            name: column.tolist() for name, column in self._shapes.cleared(results, self._ends.drawer(starts)).items()
-        }
-        judged = self._judged()
-        spans = zip(windows.code.tolist(), starts.tolist(), windows.end.tolist(), strict=True)
-        return [
-            Row(keys[code], start, end, {name: values[i] for name, values in columns.items()}, end < judged)
-            for i, (code, start, end) in enumerate(spans)
-        ]
+        of = [keys[code] for code in windows.code.tolist()]
+        return self._listed(of, made, rows, Bounds(starts, windows.end), self._ends.drawer(starts))
 
 
 def _all(windows: Windows) -> Windows:

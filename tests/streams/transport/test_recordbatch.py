@@ -83,7 +83,7 @@ def test_a_large_write_is_read_by_arrays_and_from_any_offset_on() -> None:
         wanted = records[max(0, start - 1000) :]
         assert chunk.items() == wanted
         assert (chunk.lo, chunk.hi) == (max(start, 1000) if wanted else None, 6000)
-    assert batch.header.next == 6000
+    assert batch.head.next_offset == 6000
 
 
 def test_holes_of_compaction_are_kept_as_holes() -> None:
@@ -101,9 +101,9 @@ def test_answers_are_cut_into_whole_batches_before_an_offset() -> None:
     """Rule: a batch that is cut off, or begins at the end that is asked for, is not read."""
     first, second = built([Record(b"a", b"1"), Record(b"b", b"2")], 10), built([Record(b"c", b"3")], 12)
     answer = first + second
-    assert [batch.header.base for batch in recordbatch.batches(answer, LONG)] == [10, 12]
-    assert [batch.header.base for batch in recordbatch.batches(answer[:-1], LONG)] == [10]
-    assert [batch.header.base for batch in recordbatch.batches(answer, 12)] == [10]
+    assert [batch.head.base_offset for batch in recordbatch.batches(answer, LONG)] == [10, 12]
+    assert [batch.head.base_offset for batch in recordbatch.batches(answer[:-1], LONG)] == [10]
+    assert [batch.head.base_offset for batch in recordbatch.batches(answer, 12)] == [10]
     assert list(recordbatch.batches(answer[:30], LONG)) == []
 
 
