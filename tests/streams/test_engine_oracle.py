@@ -15,8 +15,8 @@ from streams.plan import Plan, plan
 from streams.testing import Harness
 from tests.streams.lives import BASE, Partition
 from tests.streams.oracle import Event, Oracle, Shape, aggregates
+from tests.streams.traffic import SECOND, encode, events_of
 
-SECOND = 1000
 SHAPES = [Shape(10, 10, 0), Shape(10, 10, 7), Shape(20, 10, 5), Shape(30, 20, 0), Shape(30, 10, 12)]
 shapes = st.builds(
     lambda shape, hold, keep: Shape(shape.size, shape.every, shape.grace, hold, keep),
@@ -56,20 +56,6 @@ def in_ms(shape: Shape) -> Shape:
     """Return the shape in ms."""
     size, every, grace = shape.size * SECOND, shape.every * SECOND, shape.grace * SECOND
     return Shape(size, every, grace, shape.hold * SECOND, shape.keep * SECOND, shape.least)
-
-
-def events_of(moves: list[tuple[str, int, int]]) -> list[Event]:
-    """Return events whose time moves from one to the next by seconds, now and then backwards."""
-    time, events = BASE, []
-    for offset, (key, move, value) in enumerate(moves):
-        time = max(BASE - 100 * SECOND, time + move * SECOND)
-        events.append(Event(offset, key, time, value))
-    return events
-
-
-def encode(events: list[Event]) -> list[bytes]:
-    """Return the record values of events."""
-    return [json.dumps({"host": e.key, "ts": e.time, "v": e.value}).encode() for e in events]
 
 
 def check(partition: Partition, oracle: Oracle, *, kept: bool = True) -> None:

@@ -11,13 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.effects import Limits
-from streams.load import loads
-from streams.plan import Plan, plan
-from tests.streams.lives import BASE, Partition
+from streams.plan import Plan
+from tests.streams.lives import Partition
 from tests.streams.oracle import Event
 from tests.streams.own_oracle import FAR, Rule, Sessions
+from tests.streams.traffic import SECOND, encode, events_of, events_of_many_keys, planned_with, produced, rules
 
-SECOND = 1000
 GAP = 10
 steps = st.tuples(
     st.sampled_from(["a", "a", "b", ""]),
@@ -25,41 +24,12 @@ steps = st.tuples(
     st.integers(-3, 3),
 )
 moves = st.lists(steps, max_size=40)
-rules = st.builds(
-    Rule,
-    grace=st.sampled_from([0, 0, 5, 12]),
-    hold=st.sampled_from([0, 5, 25, 60]),
-    firing=st.sampled_from([0, 10, 25]),
-    keep=st.sampled_from([40, 500, FAR]),
-)
 slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def planned(rule: Rule, emit: str = "close", judge: str = "close", extra: str = "") -> Plan:
     """Return the plan of one table of sessions and its alert, whose times are seconds."""
-    keep = "4w" if rule.keep == FAR else f"{rule.keep}s"
-    return plan(
-        loads(f"""
-app: t
-streams:
-  access: {{topic: access, time: {{field: ts, unit: ms}}, key: host}}
-tables:
-  traffic:
-    from: access
-    key: host
-    window: {{session: {GAP}s, grace: {rule.grace}s}}
-    keep: {keep}
-    emit: {emit}
-    aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v"){extra}}}
-alerts:
-  - alert: Many
-    table: traffic
-    expr: n >= 2
-    for: {rule.hold}s
-    keep_firing_for: {rule.firing}s
-    judge: {judge}
-""")
-    )
+    return planned_with(f"session: {GAP}s", rule, emit, judge, extra)
 
 
 def oracle(rule: Rule, events: list[Event]) -> Sessions:
@@ -67,20 +37,6 @@ def oracle(rule: Rule, events: list[Event]) -> Sessions:
     keep = FAR if rule.keep == FAR else rule.keep * SECOND
     in_ms = Rule(rule.grace * SECOND, rule.hold * SECOND, rule.firing * SECOND, keep)
     return Sessions(GAP * SECOND, in_ms).read(events)
-
-
-def events_of(moved: list[tuple[str, int, int]]) -> list[Event]:
-    """Return events whose time moves from one to the next by seconds, now and then backwards."""
-    time, events = BASE, []
-    for offset, (key, move, value) in enumerate(moved):
-        time = max(BASE - 100 * SECOND, time + move * SECOND)
-        events.append(Event(offset, key, time, value))
-    return events
-
-
-def encode(events: list[Event]) -> list[bytes]:
-    """Return the record values of events."""
-    return [json.dumps({"host": e.key, "ts": e.time, "v": e.value}).encode() for e in events]
 
 
 def check(partition: Partition, expected: Sessions, *, kept: bool = True) -> None:
@@ -124,11 +80,7 @@ def test_many_keys_in_small_writes(seed: int) -> None:
     """Windows of many keys that close together are cut between keys, and a crash between the parts changes nothing."""
     random = Random(seed)  # noqa: S311 - a test's dice
     rule = Rule(random.choice((0, 3)), random.choice((0, 10)), random.choice((0, 20)), random.choice((30, FAR)))
-    time, events = BASE, []
-    for offset in range(120):
-        time += random.choice((0, 0, 0, 0, 1, 1, 2, 40)) * SECOND
-        at = time - random.choice((0, 0, 0, 5, 12)) * SECOND
-        events.append(Event(offset, random.choice("abcdefgh"), at, random.randrange(9)))
+    events = events_of_many_keys(random, 120)
     partition = Partition(planned(rule), encode(events), random, Limits(random.choice((5, 6, 9))), crashes=10).run()
     check(partition, oracle(rule, events), kept=rule.keep == FAR)
 
@@ -165,9 +117,5 @@ def test_updates_and_retractions_end_as_the_rows(
 def test_the_same_bytes_for_any_cut(rule: Rule, moved: list[tuple[str, int, int]], random: Random) -> None:
     """What is produced is the same, byte for byte, in any batches, any writes, and with crashes."""
     planned_, values = planned(replace(rule, keep=FAR)), encode(events_of(moved))  # how far expiry is, writes decide
-    runs = [
-        Partition(planned_, values, random, Limits(records), crashes=crashes).run()
-        for records, crashes in ((20_000, 0), (20_000, 0), (5, 0), (6, 5))
-    ]
-    produced = [{(event.topic, event.key, event.value, event.headers) for event in each.sent} for each in runs]
-    assert all(each == produced[0] for each in produced)
+    found = produced(planned_, values, random)
+    assert all(each == found[0] for each in found)

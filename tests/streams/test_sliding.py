@@ -13,14 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.effects import Limits
-from streams.load import loads
-from streams.plan import Plan, plan
-from tests.streams.lives import BASE, Partition
+from streams.plan import Plan
+from tests.streams.lives import Partition
 from tests.streams.oracle import Event, aggregates
 from tests.streams.own_oracle import FAR, Alerts, Rule
-from tests.streams.test_sessions import encode, events_of
+from tests.streams.traffic import SECOND, encode, events_of, events_of_many_keys, planned_with, produced, rules
 
-SECOND = 1000
 SIZE = 10
 moves = st.lists(
     st.tuples(
@@ -29,13 +27,6 @@ moves = st.lists(
         st.integers(-3, 3),
     ),
     max_size=30,
-)
-rules = st.builds(
-    Rule,
-    grace=st.sampled_from([0, 0, 5, 12]),
-    hold=st.sampled_from([0, 5, 25, 60]),
-    firing=st.sampled_from([0, 10, 25]),
-    keep=st.sampled_from([40, 500, FAR]),
 )
 slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -89,29 +80,7 @@ class Sliding:
 
 def planned(rule: Rule, emit: str = "close", judge: str = "close") -> Plan:
     """Return the plan of one table of sliding windows and its alert, whose times are seconds."""
-    keep = "4w" if rule.keep == FAR else f"{rule.keep}s"
-    return plan(
-        loads(f"""
-app: t
-streams:
-  access: {{topic: access, time: {{field: ts, unit: ms}}, key: host}}
-tables:
-  traffic:
-    from: access
-    key: host
-    window: {{sliding: {SIZE}s, grace: {rule.grace}s}}
-    keep: {keep}
-    emit: {emit}
-    aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v")}}
-alerts:
-  - alert: Many
-    table: traffic
-    expr: n >= 2
-    for: {rule.hold}s
-    keep_firing_for: {rule.firing}s
-    judge: {judge}
-""")
-    )
+    return planned_with(f"sliding: {SIZE}s", rule, emit, judge)
 
 
 def check(partition: Partition, expected: Sliding, *, kept: bool) -> None:
@@ -155,11 +124,7 @@ def test_many_keys_in_small_writes(seed: int) -> None:
     """Windows of many keys that close together are cut between keys, and a crash between the parts changes nothing."""
     random = Random(seed)  # noqa: S311 - a test's dice
     rule = Rule(random.choice((0, 3)), random.choice((0, 10)), random.choice((0, 20)), random.choice((30, FAR)))
-    time, events = BASE, []
-    for offset in range(80):
-        time += random.choice((0, 0, 0, 0, 1, 1, 2, 40)) * SECOND
-        at = time - random.choice((0, 0, 0, 5, 12)) * SECOND
-        events.append(Event(offset, random.choice("abcdefgh"), at, random.randrange(9)))
+    events = events_of_many_keys(random, 80)
     partition = Partition(planned(rule), encode(events), random, Limits(random.choice((5, 6, 9))), crashes=10).run()
     check(partition, Sliding(rule).read(events), kept=rule.keep == FAR)
 
@@ -203,9 +168,5 @@ def test_the_same_bytes_for_any_cut(rule: Rule, moved: list[tuple[str, int, int]
     """What is produced is the same, byte for byte, in any batches, any writes, and with crashes."""
     far = Rule(rule.grace, rule.hold, rule.firing)
     planned_, values = planned(far), encode(events_of(moved))  # how far expiry is, writes decide
-    runs = [
-        Partition(planned_, values, random, Limits(records), crashes=crashes).run()
-        for records, crashes in ((20_000, 0), (20_000, 0), (5, 0), (6, 5))
-    ]
-    produced = [{(event.topic, event.key, event.value, event.headers) for event in each.sent} for each in runs]
-    assert all(each == produced[0] for each in produced)
+    found = produced(planned_, values, random)
+    assert all(each == found[0] for each in found)

@@ -14,7 +14,8 @@ from tables.unaligned.reader import SessionReader
 from tests.streams.lives import BASE, Partition
 from tests.streams.oracle import Event
 from tests.streams.own_oracle import FAR, Rule
-from tests.streams.test_sessions import SECOND, encode, oracle, planned
+from tests.streams.test_sessions import oracle, planned
+from tests.streams.traffic import SECOND, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

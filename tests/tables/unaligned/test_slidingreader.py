@@ -13,8 +13,8 @@ from tables.unaligned.slidingreader import SlidingReader
 from tests.streams.lives import BASE, Partition
 from tests.streams.oracle import Event
 from tests.streams.own_oracle import Rule
-from tests.streams.test_sessions import SECOND, encode
 from tests.streams.test_sliding import SIZE, Sliding, planned
+from tests.streams.traffic import SECOND, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
