@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 3
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -34,9 +35,9 @@ lint: $(STAMP)  ## ruff, every rule, and its format
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
 
-unit: $(STAMP)  ## the tests alone; ARGS go to pytest
+unit: $(STAMP)  ## the tests alone, JOBS files side by side; ARGS go to pytest
 	@if [ "$$CI" = true ]; then .ci/tools prometheus java mvn chromium; fi
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: $(STAMP)  ## sort imports and format
 	$(BIN)/ruff check --select I --fix .

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 _API_VERSIONS = b"\x00\x00\x00\x0e\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04test"
 _LOOPBACK = "127.0.0.1"
+PORTS = range(20_000, 32_000)
+"""Where `free_port` looks: not among those that systems give to clients (32768 and above), so that no connection takes
+a port between its choice and its use."""
 
 
 class EmbeddedBrokerError(TransportError):
@@ -140,12 +143,9 @@ def binary(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that was free just now.
-
-    It is not one of those that systems give to clients (32768 and above), so that no connection takes it meanwhile.
-    """
+    """Return a TCP port of the loopback interface, one of `PORTS`, that was free just now."""
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
+        port = secrets.choice(PORTS)
         with socket.socket() as probe, suppress(OSError):
             probe.bind((_LOOPBACK, port))
             return port

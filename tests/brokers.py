@@ -5,6 +5,7 @@ Nothing is downloaded into the checkout: the jars lie in `$OPS_STREAMS_CACHE` or
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,24 @@ def cache() -> Path:
     return Path(os.environ.get("OPS_STREAMS_CACHE") or Path.home() / ".cache" / "ops-streams")
 
 
+@contextmanager
+def fetching(folder: Path) -> Iterator[bool]:
+    """Make a folder of the cache: one process at a time, and `complete` only if all went well.
+
+    Args:
+        folder: is created.
+
+    Yields:
+        Whether it has to be filled; no other process does so now.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / "complete"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
 def install_tools() -> None:
     """Install Java and Maven where CI=true and they are missing.
 
@@ -68,18 +88,21 @@ def jars() -> Path:
         BrokerUnavailable: Java or Maven is missing, or Maven failed.
     """
     folder = cache() / f"kafka-{VERSION}"
-    if not (folder / "complete").exists():
-        install_tools()
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pom.xml").write_text(_POM)
-        command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
-        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise BrokerUnavailable(f"Maven could not fetch Kafka {VERSION}: {(done.stdout + done.stderr)[-500:]}")
-        (folder / "complete").touch()
+    with fetching(folder) as missing:
+        if missing:
+            _fetch_kafka(folder)
     if shutil.which("java") is None:
         install_tools()
     return folder / "libs"
+
+
+def _fetch_kafka(folder: Path) -> None:
+    install_tools()
+    (folder / "pom.xml").write_text(_POM)
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise BrokerUnavailable(f"Maven could not fetch Kafka {VERSION}: {(done.stdout + done.stderr)[-500:]}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: the brokers."""
+"""What all tests share: the brokers, and how tests that run side by side keep out of each other's way."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from streams import embedded as embedded_broker
 from streams.embedded import EmbeddedBroker, EmbeddedBrokerError
 from tests.brokers import BrokerUnavailable, KafkaCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def pytest_configure() -> None:
+    """Give each process of a parallel run ports of its own: one that a stopped broker will need again stays free."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    embedded_broker.PORTS = embedded_broker.PORTS[number::count]
 
 
 @pytest.fixture(scope="session")

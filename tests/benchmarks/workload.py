@@ -71,6 +71,10 @@ class Workload:
         """Return the workload of its first `n` events."""
         return replace(self, service=self.service[:n], value=self.value[:n], time=self.time[:n])
 
+    def after(self, n: int) -> Workload:
+        """Return the workload of all but its first `n` events."""
+        return replace(self, service=self.service[n:], value=self.value[n:], time=self.time[n:])
+
     def names(self) -> list[bytes]:
         """Return the services' names, which are the record keys too."""
         return [b"checkout-%06d" % number for number in range(self.keys)]

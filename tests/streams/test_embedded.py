@@ -19,19 +19,20 @@ pytestmark = pytest.mark.embedded
 
 
 @pytest.mark.usefixtures("embedded")
-def test_it_answers_while_it_runs_and_leaves_nothing_behind() -> None:
+def test_it_answers_while_it_runs_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `stop` there is no process, no listener and no file; it can start again."""
-    before = set(Path(tempfile.gettempdir()).glob("ops-streams-embedded-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with embedded.EmbeddedBroker() as broker:
         pid, port = broker.pid, broker.port
         assert pid is not None
         assert embedded.answers(port)
         assert broker.bootstrap == f"127.0.0.1:{port}"
+        assert list(tmp_path.iterdir())
     assert not embedded.answers(port, 0.2)
     assert broker.pid is None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert set(Path(tempfile.gettempdir()).glob("ops-streams-embedded-*")) <= before
+    assert not list(tmp_path.iterdir())
     with broker:
         assert embedded.answers(port)
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.brokers import BrokerUnavailable, cache
+from tests.brokers import BrokerUnavailable, cache, fetching
 
 HERE = Path(__file__).parent
 FLAGS = ("-Xmx2g", "-XX:+UseSerialGC")
@@ -33,8 +33,9 @@ def command(name: str, main: str) -> list[str]:
     sources = sorted(path for path in (HERE / name).iterdir() if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     folder = cache() / f"peer-{name}-{digest}"
-    if not (folder / "complete").exists():
-        _build(folder, sources, main)
+    with fetching(folder) as missing:
+        if missing:
+            _build(folder, sources, main)
     opens = [word for each in OPENS for word in ("--add-opens", f"{each}=ALL-UNNAMED")]
     return ["java", *FLAGS, *opens, "-cp", f"{folder / 'classes'}:{folder / 'libs'}/*", main]
 
@@ -43,12 +44,10 @@ def _build(folder: Path, sources: list[Path], main: str) -> None:
     missing = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
     if missing:
         raise BrokerUnavailable(f"{main} needs {' and '.join(missing)}: apt-get install maven default-jdk-headless")
-    folder.mkdir(parents=True, exist_ok=True)
     for path in sources:
         shutil.copy(path, folder)
     _run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"], folder)
     _run(["javac", "-nowarn", "-cp", "libs/*", "-d", "classes", f"{main}.java"], folder)
-    (folder / "complete").touch()
 
 
 def _run(words: list[str], folder: Path) -> None:

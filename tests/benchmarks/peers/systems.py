@@ -20,7 +20,7 @@ from tests.benchmarks.measured import Measured, Spent, timed
 from tests.benchmarks.peers import java
 from tests.benchmarks.peers.results import faust_cells, flink_cells, kafka_streams_cells, quix_cells
 from tests.benchmarks.verify import Cells, cells
-from tests.brokers import BrokerUnavailable, cache
+from tests.brokers import BrokerUnavailable, cache, fetching
 
 QUIX = "quixstreams==3.28.1"
 Run = Callable[[str, str, str, int], tuple[Spent, Cells]]
@@ -65,15 +65,17 @@ def quix(bootstrap: str, topic: str, app: str, records: int) -> tuple[Spent, Cel
 
 def _quix_python() -> Path:
     folder = cache() / QUIX.replace("==", "-")
-    if not (folder / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        done = subprocess.run(
-            [folder / "bin" / "pip", "install", "-q", QUIX], check=False, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise BrokerUnavailable(f"{QUIX} could not be installed: {done.stderr[-1000:]}")
-        (folder / "complete").touch()
+    with fetching(folder) as missing:
+        if missing:
+            _install_quix(folder)
     return folder / "bin" / "python"
+
+
+def _install_quix(folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    done = subprocess.run([folder / "bin" / "pip", "install", "-q", QUIX], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise BrokerUnavailable(f"{QUIX} could not be installed: {done.stderr[-1000:]}")
 
 
 def kafka_streams(guarantee: str) -> Run:
