@@ -29,7 +29,8 @@ from streams.transport.client import Client
 from streams.transport.produce import FencedWriter
 from tables.store import MemoryStore
 from tests.benchmarks.declarations import declaration
-from tests.benchmarks.forms import FORMS
+from tests.benchmarks.forms import FORMS, Rows
+from tests.benchmarks.pieces import listed
 from tests.benchmarks.workload import START, WINDOW
 
 if TYPE_CHECKING:
@@ -74,19 +75,18 @@ def writes(stream: StreamPlan, partition: int, size: Size) -> Iterator[Write]:
     """Yield the changelog writes of one partition: two events of each key in each window."""
     decoder, engine = StreamEngine(stream, partition), TableEngine(stream.tables[0], partition)
     engine.load(MemoryStore())
-    rng, names = np.random.default_rng(partition), [b"checkout-%d-%06d" % (partition, n) for n in range(size.keys)]
+    rng = np.random.default_rng(partition)
+    names = listed([b"checkout-%d-%06d" % (partition, n) for n in range(size.keys)])
     offset = 0
     for window in range(size.windows):
         keys = np.repeat(rng.permutation(size.keys), 2)
-        values = np.round(rng.lognormal(3, 0.5, len(keys)), 3).tolist()
+        values = np.round(rng.lognormal(3, 0.5, len(keys)), 3)
         for low in range(0, len(keys), BATCH):
-            part, time_ = keys[low : low + BATCH].tolist(), START + window * WINDOW + low * (WINDOW - 1) // len(keys)
-            lines: list[bytes | None] = [
-                FORMS["flat"].encode(names[k], k, values[low + i], time_) for i, k in enumerate(part)
-            ]
-            n = len(lines)
-            offsets = np.arange(offset, offset + n)
-            batch, _ = decoder.decode(Records(offset, offset + n, offsets, np.full(n, time_), lines))
+            part = keys[low : low + BATCH]
+            n = len(part)
+            times = np.full(n, START + window * WINDOW + low * (WINDOW - 1) // len(keys))
+            lines = FORMS["flat"].write(Rows(names.take(part), part, values[low : low + BATCH], times)).rows()
+            batch, _ = decoder.decode(Records(offset, offset + n, np.arange(offset, offset + n), times, [*lines]))
             offset += n
             yield from engine.fold(batch)
 

@@ -6,12 +6,12 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams import fast
 from streams.engine import StreamEngine, TableEngine
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from streams.planned import StreamPlan
 
-BATCH_BYTES = 512 * 1024
 _PART = SimpleNamespace(_isolation_level=READ_UNCOMMITTED)
 FETCH_BATCHES = 10
 
@@ -51,27 +50,9 @@ def measure(workload: Workload) -> dict[str, float]:
 
 def _answers(workload: Workload) -> Iterator[bytes]:
     """Yield what one fetch brings: several record batches."""
-    parts: list[bytes] = []
-    builder, base, count = _builder(), 0, 0
-    stamp = int(time.time() * 1000)
-    for key, value in workload.records(0):
-        if builder.append(count, stamp, key, value, []) is None:
-            parts.append(_built(builder, base))
-            builder, base, count = _builder(), base + count, 0
-            builder.append(0, stamp, key, value, [])
-            if len(parts) == FETCH_BATCHES:
-                yield b"".join(parts)
-                parts = []
-        count += 1
-    yield b"".join([*parts, _built(builder, base)])
-
-
-def _builder() -> DefaultRecordBatchBuilder:
-    return DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, BATCH_BYTES)
-
-
-def _built(builder: DefaultRecordBatchBuilder, base: int) -> bytes:
-    return base.to_bytes(8, "big") + bytes(builder.build())[8:]
+    batches = workload.batches(0, int(time.time() * 1000))
+    while part := list(islice(batches, FETCH_BATCHES)):
+        yield b"".join(part)
 
 
 class Stages:

@@ -10,7 +10,6 @@ import pytest
 from tests.benchmarks import report
 from tests.benchmarks.brokers import embedded
 from tests.benchmarks.end_to_end import loaded, measure, run_faust
-from tests.benchmarks.forms import FORMS
 from tests.benchmarks.peers.results import faust_cells
 from tests.benchmarks.plots import Bars, Lines, draw
 from tests.benchmarks.verify import wrong_cells
@@ -42,15 +41,6 @@ def test_a_wrong_table_is_found() -> None:
         assert wrong_cells({**expected, key: changed}, expected) == 1
     assert wrong_cells({each: row for each, row in expected.items() if each != key}, expected) == 1
     assert wrong_cells({**expected, (b"nobody", 0): (1, 1.0, 1.0, 1.0)}, expected) == 1
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_writes_the_same_events(form: str) -> None:
-    """Each partition has its events in order, with the service as record key."""
-    workload = Workload.make(100, 5).written(form)
-    found = [record for partition in range(workload.partitions) for record in workload.records(partition)]
-    assert len(found) == 100
-    assert all(key in value for key, value in found)
 
 
 def test_a_part_replaces_what_an_earlier_run_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
-from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from numpy.typing import NDArray
 
 from streams.transport import topics
+from streams.transport.appender import append_batch
 from streams.transport.client import Client
-from tests.benchmarks.forms import FORMS
+from tests.benchmarks.batches import record_batch
+from tests.benchmarks.forms import FORMS, Rows
+from tests.benchmarks.pieces import Ints, Piece, listed
 
 TOPIC = "bench.events"
 PARTITIONS = 4
@@ -26,6 +30,10 @@ WINDOW = 10_000
 START = 1_732_275_600_000
 PER_SECOND = 50_000
 """Events per second of event time."""
+BATCH_RECORDS = 4_000
+"""Of about 125 bytes each."""
+SECONDS = 30.0
+"""How long a broker may take over a batch."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,9 @@ class Workload:
         """Return the services' names, which are the record keys too."""
         return [b"checkout-%06d" % number for number in range(self.keys)]
 
+    @cached_property
     def partition_of(self) -> NDArray[np.int64]:
-        """Return the partition of each service, as Java's producer would choose it."""
+        """The partition of each service, as Java's producer would choose it."""
         return np.array([(murmur2(name) & 0x7FFFFFFF) % self.partitions for name in self.names()])
 
     def expected(self) -> dict[tuple[bytes, int], tuple[int, float, float, float]]:
@@ -100,20 +109,33 @@ class Workload:
         keys = [(names[each >> 32], (each & 0xFFFFFFFF) * WINDOW) for each in cells.tolist()]
         return dict(zip(keys, zip(*(column.tolist() for column in columns), strict=True), strict=True))
 
-    def records(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) of one partition, in order."""
-        names, encode = self.names(), FORMS[self.form].encode
-        mine = np.flatnonzero(self.partition_of()[self.service] == partition)
-        rows = zip(self.service[mine].tolist(), self.value[mine].tolist(), self.time[mine].tolist(), strict=True)
-        for service, value, at in rows:
-            name = names[service]
-            yield name, encode(name, service, value, at)
+    def rows(self, which: Ints) -> Rows:
+        """Return some events, by their numbers, as what is to be written."""
+        service = self.service[which]
+        return Rows(self._names.take(service), service, self.value[which], self.time[which])
+
+    @cached_property
+    def _names(self) -> Piece:
+        return listed(self.names())
+
+    def batches(self, partition: int, stamp: int, compression: str | None = None) -> Iterator[bytes]:
+        """Yield the record batches of one partition, in order.
+
+        Args:
+            partition: number of the partition.
+            stamp: Kafka timestamp of the records, ms.
+            compression: of the batches: lz4, zstd, snappy, gzip; None for none.
+        """
+        mine = np.flatnonzero(self.partition_of[self.service] == partition)
+        for low in range(0, len(mine), BATCH_RECORDS):
+            rows = self.rows(mine[low : low + BATCH_RECORDS])
+            yield record_batch(rows.name, FORMS[self.form].write(rows), stamp, compression, low)
 
 
 async def load(
     bootstrap: str, workload: Workload, topic: str = TOPIC, *, compression: str | None = None, last: bool = False
 ) -> None:
-    """Write the workload to a topic, in record batches of up to 512 KiB.
+    """Write the workload to a topic, in record batches of `BATCH_RECORDS`.
 
     The records carry the wall clock, as producers write it: by event time, which is years ago, retention would delete
     them while they are read.
@@ -128,21 +150,9 @@ async def load(
     now = int(time.time() * 1000)
     client = await Client({"bootstrap_servers": bootstrap}).start()
     await topics.ensure(client, topic, workload.partitions)
-    await client.stop()
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, max_batch_size=512 * 1024, max_request_size=2 << 20, compression_type=compression
-    )
-    await producer.start()
+    final = Rows(listed([LAST]), np.zeros(1, np.int64), np.ones(1), workload.time.max(keepdims=True) + 3_600_000)
+    ending = [record_batch(final.name, FORMS[workload.form].write(final), now)] if last else []
     for partition in range(workload.partitions):
-        batch = producer.create_batch()
-        for key, value in workload.records(partition):
-            if batch.append(key=key, value=value, timestamp=now) is None:
-                await producer.send_batch(batch, topic, partition=partition)
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=now)
-        await producer.send_batch(batch, topic, partition=partition)
-        if last:
-            final = FORMS[workload.form].encode(LAST, 0, 1.0, int(workload.time.max()) + 3_600_000)
-            await producer.send(topic, key=LAST, value=final, partition=partition, timestamp_ms=now)
-    await producer.flush()
-    await producer.stop()
+        for batch in chain(workload.batches(partition, now, compression), ending):
+            await append_batch(client, topic, partition, batch, SECONDS)
+    await client.stop()
