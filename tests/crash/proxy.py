@@ -52,7 +52,8 @@ class Link:
         pumps.append(asyncio.ensure_future(self._pump(FROM, there, writer)))
         self._tasks |= set(pumps)
         try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(asyncio.CancelledError):  # the proxy ends; asyncio's server would log it
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:
                 pump.cancel()

@@ -159,6 +159,7 @@ def _part(scene: Scene, name: str) -> None:
         scene.app.workers[name].kill()
     else:
         scene.leave(name, (0, -signal.SIGTERM))
+    del scene.app.workers[name]  # the next storm begins with workers that are not there
 
 
 def clock_skewed(scene: Scene) -> None:
