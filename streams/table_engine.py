@@ -99,6 +99,7 @@ class TableEngine:
         self.behind = False
         self._restored = False
         self._unsent = False
+        self._written_by = -1
         self._limits = limits or Limits()
         self._rewriting: Rewriting | None = None
 
@@ -127,7 +128,7 @@ class TableEngine:
         (value,) = kept.get_many([PROGRESS])
         if value is not None:
             self.progress = Progress.decode(value)
-            self._restored = True
+            self._restored, self._written_by = True, self.progress.producer
         self.shapes, new = adopt(self.plan, self.progress, kept)
         if new is not None:
             self.draft.put(shape_key(self.progress.shape), new)
@@ -164,7 +165,10 @@ class TableEngine:
             yield from self.send()
 
     def resume(self) -> Iterator[Write]:
-        """Send the events of the last write again (a write without records), then close what is owed."""
+        """Send the events of the last write again (a write without records), then close what is owed.
+
+        Where the last write was under another producer id, one under ours says that that one's were waited for.
+        """
         if self._restored:
             self._restored = False
             events = self._owed()
@@ -178,6 +182,8 @@ class TableEngine:
         self._updates.resume()
         yield from self._settle(everything=True)
         yield from self._rest()
+        if self.progress.n and self._written_by != self.progress.producer:
+            yield from self.send()
 
     def _owed(self) -> list[Event]:
         """Return the events of the last write, from the restored state alone."""
@@ -337,6 +343,7 @@ class TableEngine:
         size = draft.size + draft.id_bytes + self.cells.pending_bytes
         self.draft = Draft()
         progress.n += 1
+        self._written_by = progress.producer
         rows = self._updates.rows() + draft.rows
         blocks, letters = self._told()
         records = self.cells.flush(progress.n) + draft.encode(progress.n)

@@ -72,6 +72,9 @@ class Loader:
         shape: number of the shape in which the table is declared; cells of others wait for `finish`.
         judged_before: the first window that was not judged at the write before the last that will be read, where that
             is known. Without it the progress on the way says what is closed, and a compacted log has none on the way.
+
+    Attributes:
+        begun: the first offset that the log had when the loading began.
     """
 
     def __init__(self, cells: Cells, shape: int = 0, judged_before: int = NEVER) -> None:
@@ -82,6 +85,7 @@ class Loader:
         self._closed: set[Group] = set()
         self.kept = Kept(self._groups)
         self.position: int | None = None
+        self.begun = 0
         self.records = 0
         self.size = 0
         self._former: dict[bytes, bytes] = {}
@@ -108,7 +112,7 @@ class Loader:
             while items := list(islice(cells, SEED_CELLS)):
                 prefix = group_prefix(pane, first)
                 self._cells(Chunk.of([prefix + key for key, _ in items], [value for _, value in items], 0))
-        self.position = store.offset()
+        self.position, self.begun = store.offset(), store.begun()
 
     def tidy(self, groups: set[Group]) -> None:
         """Forget what a long reading leaves behind: groups that have expired, and keys without an open cell.

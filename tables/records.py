@@ -95,6 +95,8 @@ class Progress(msgspec.Struct):
         base: of the generation that it is: tables with another base cannot go on with it.
         shape: number of the shape in which it is written.
         owner: the claim under which it was written; no two claims are equal.
+        producer: the producer id under which it was written; -1 where the broker cannot fence, or an older version
+            wrote it.
         floor: changelog offset from which on the log holds everything that is alive.
         rewritten: wall clock, ms, at which everything that is alive was written again; 0 is never.
         blocks: the last two writes that closed windows: the one before, and the last one. Tables that read this one
@@ -113,6 +115,7 @@ class Progress(msgspec.Struct):
     base: str = ""
     shape: int = 0
     owner: str = ""
+    producer: int = -1
     floor: int = 0
     rewritten: int = 0
     blocks: tuple[int, int] = (0, 0)

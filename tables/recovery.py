@@ -74,8 +74,10 @@ class RestoreResult:
         records: read.
         size: bytes of keys and values read.
         seconds: it took.
-        rebuilt: why the local store was thrown away; empty if it was used.
-        previous: value of the claim before ours; None where there was none.
+        rebuilt: why the local store was put aside; empty if it was used.
+        previous: value of the claim before ours; of a log that nobody has written to yet, of its first claim. None
+            where there was none.
+        producer: the producer id of the last write; -1 where it is not known.
     """
 
     start: int | None
@@ -84,6 +86,7 @@ class RestoreResult:
     seconds: float
     rebuilt: str
     previous: bytes | None
+    producer: int = -1
 
 
 class Pace:
@@ -160,7 +163,12 @@ async def goes_on(loader: Loader, read: Read, claim_offset: int) -> bool:
 
 
 async def load(
-    loader: Loader, read: Read, claim_offset: int, *, progress: Callable[[RestoreProgress], None] | None = None
+    loader: Loader,
+    read: Read,
+    claim_offset: int,
+    *,
+    earliest: Callable[[], int] = int,
+    progress: Callable[[RestoreProgress], None] | None = None,
 ) -> RestoreResult:
     """Bring cells to what their changelog says at the claim, from where the loader stands.
 
@@ -170,6 +178,7 @@ async def load(
         loader: of the cells.
         read: the changelog.
         claim_offset: of the owner's acknowledged claim.
+        earliest: returns the first offset that the log had when reading began.
         progress: called after every chunk.
 
     Raises:
@@ -178,6 +187,8 @@ async def load(
     """
     start, pace, own, previous = loader.position, Pace(claim_offset + 1, progress), None, None
     async for chunk in read(start, claim_offset + 1):
+        if loader.position is None:
+            loader.begun = earliest()
         pace.chunk(chunk, start)
         if chunk.hi > claim_offset:
             rest, own = _without_claim(chunk)
@@ -188,7 +199,7 @@ async def load(
     if own is not None:
         loader.kept.write([Record(CLAIM, own)])
     loader.position = max(loader.position or 0, claim_offset + 1)
-    return RestoreResult(start, pace.records, pace.size, pace.seconds, "", previous)
+    return RestoreResult(start, pace.records, pace.size, pace.seconds, "", previous, _producer(loader.kept))
 
 
 async def restore(  # noqa: PLR0913 - independent, half of them with a default
@@ -198,6 +209,7 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
     *,
     name: str = "table",
     max_age: float = 43_200.0,
+    earliest: Callable[[], int] = int,
     progress: Callable[[RestoreProgress], None] | None = None,
 ) -> RestoreResult:
     """Bring a store to what its changelog says at the claim; the claim itself is the last record it takes.
@@ -211,25 +223,26 @@ async def restore(  # noqa: PLR0913 - independent, half of them with a default
         name: of the table partition, for the log.
         max_age: seconds; an older store may have missed tombstones that are compacted away (half of
             delete.retention.ms).
+        earliest: returns the first offset that the log had when reading began.
         progress: called after every chunk.
 
     Raises:
         OffsetsGone: the log loses offsets faster than they are read.
         StoreError: the store cannot be written.
     """
-    work = _Restore(store, claim_offset, progress)
+    work = _Restore(store, claim_offset, earliest, progress)
     rebuilt = unusable(store, claim_offset, max_age)
     if rebuilt:
-        _throw_away(store, name, rebuilt)
+        _put_aside(store, name, rebuilt)
     try:
         await work.run(read)
     except OffsetsGone as error:
         rebuilt = f"the log no longer reaches back to it: {error}"
-        _throw_away(store, name, rebuilt)
+        _put_aside(store, name, rebuilt)
         await work.run(read)
     except OtherLog as error:
         rebuilt = str(error)
-        _throw_away(store, name, rebuilt)
+        _put_aside(store, name, rebuilt)
         await work.run(read)
     return work.result(rebuilt)
 
@@ -252,9 +265,16 @@ def unusable(store: Store, claim_offset: int, max_age: float) -> str:
     return ""
 
 
-def _throw_away(store: Store, name: str, why: str) -> None:
-    log.warning("%s: the local store is thrown away and rebuilt from the changelog: %s", name, why)
-    store.clear()
+def _put_aside(store: Store, name: str, why: str) -> None:
+    place = store.put_aside()
+    where = "" if place is None else f" as {place}"
+    log.warning("%s: the local store is put aside%s and rebuilt from the changelog: %s", name, where, why)
+
+
+def _producer(kept: Store) -> int:
+    """Return the producer id of the last write, -1 where there was none or it does not say."""
+    (value,) = kept.get_many([PROGRESS])
+    return -1 if value is None else Progress.decode(value).producer
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
@@ -281,20 +301,33 @@ def _without_claim(chunk: Chunk) -> tuple[Chunk, bytes | None]:
 class _Restore:
     """One restore of a store as it goes on."""
 
-    def __init__(self, store: Store, claim_offset: int, progress: Callable[[RestoreProgress], None] | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        claim_offset: int,
+        earliest: Callable[[], int],
+        progress: Callable[[RestoreProgress], None] | None,
+    ) -> None:
         self._store = store
         self._claim = claim_offset
+        self._earliest = earliest
         self._pace = Pace(claim_offset + 1, progress)
         self._start: int | None = None
         self._previous: bytes | None = None
+        self._first: bytes | None = None
         self._latest: dict[bytes | None, bytes | None] = {}
 
     async def run(self, read: Read) -> None:
         """Read from the store's offset to the claim, and write the store."""
-        self._start = self._store.offset()
+        bare = not self._written and not self._store.groups()
+        self._start = None if bare else self._store.offset()  # who claimed first is read again, until somebody writes
+        self._first = None
         self._latest.clear()
-        proof = self._proof()
+        proof, begun = self._proof(), self._start is not None
         async for each in read(self._start - 1 if proof and self._start else self._start, self._claim + 1):
+            if not begun:
+                await in_thread(self._store.begin, self._earliest())
+                begun = True
             chunk = self._confirmed(each, proof) if proof else each
             proof = {}
             self._pace.chunk(chunk, self._start)
@@ -322,7 +355,10 @@ class _Restore:
         """Collect a chunk; write what is collected when it is much, or the last."""
         last = chunk.hi > self._claim
         chunk, own = _without_claim(chunk) if last else (chunk, None)
-        self._latest.update(chunk.items())
+        items = chunk.items()
+        if self._first is None:
+            self._first = next((value for key, value in items if key == CLAIM), None)
+        self._latest.update(items)
         if last:
             known = self._latest.get(CLAIM, self._store.get_many([CLAIM])[0])
             self._previous = known
@@ -333,8 +369,14 @@ class _Restore:
 
     def result(self, rebuilt: str) -> RestoreResult:
         """Return what was done."""
-        pace = self._pace
-        return RestoreResult(self._start, pace.records, pace.size, pace.seconds, rebuilt, self._previous)
+        pace, previous = self._pace, self._previous if self._written else self._first
+        producer = _producer(self._store)
+        return RestoreResult(self._start, pace.records, pace.size, pace.seconds, rebuilt, previous, producer)
+
+    @property
+    def _written(self) -> bool:
+        """Whether an owner has written something, and not only claimed."""
+        return self._store.get_many([PROGRESS]) != [None]
 
 
 def fill(store: Store, latest: dict[bytes | None, bytes | None], offset: int) -> None:

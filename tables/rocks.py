@@ -43,6 +43,7 @@ CHUNK = 1000
 """Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
 _OFFSET = b"\0offset"
 _WRITTEN = b"\0written"
+_BEGUN = b"\0begun"
 """Keys that only the local store has; no changelog key begins with NUL."""
 
 
@@ -219,6 +220,15 @@ class RocksStore:
         """Return the changelog offset after the last write, None if there was none."""
         return self._number(_OFFSET)
 
+    def begin(self, offset: int) -> None:
+        """Note where the changelog began; `fill` flushes it before anything that depends on it."""
+        with self._errors():
+            self._db[_BEGUN] = b"%d" % offset
+
+    def begun(self) -> int:
+        """Return where the changelog began when the store was begun, 0 if it was not noted."""
+        return self._number(_BEGUN) or 0
+
     def age(self) -> float:
         """Return the seconds since the last write by the wall clock, 0 if there was none."""
         written = self._number(_WRITTEN)
@@ -233,10 +243,14 @@ class RocksStore:
         with self._errors():
             return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
 
-    def clear(self) -> None:
-        """Delete everything and begin anew in the same directory."""
+    def put_aside(self) -> Path | None:
+        """Keep the files as `<directory>.aside`, unless there is nothing in them, and begin anew."""
+        empty = self.offset() is None
+        self.close()
+        place = None if empty else _aside(self.directory)
         self.destroy()
         self._open()
+        return place
 
     def close(self) -> None:
         """Close the database, which frees its LOCK; closing twice does nothing."""
@@ -251,7 +265,7 @@ class RocksStore:
 
 
 def open_or_rebuild(directory: Path, cache: Cache | None = None) -> tuple[RocksStore, StoreCorrupt | None]:
-    """Open a store; if its files are damaged, put them aside as `<directory>.damaged` and begin an empty one.
+    """Open a store; if its files are damaged, put them aside as `<directory>.aside` and begin an empty one.
 
     Args:
         directory: as `RocksStore`.
@@ -266,10 +280,16 @@ def open_or_rebuild(directory: Path, cache: Cache | None = None) -> tuple[RocksS
     try:
         return RocksStore(directory, cache), None
     except StoreCorrupt as damage:
-        aside = directory.with_name(f"{directory.name}.damaged")
-        shutil.rmtree(aside, ignore_errors=True)
-        directory.rename(aside)
+        _aside(directory)
         return RocksStore(directory, cache), damage
+
+
+def _aside(directory: Path) -> Path:
+    """Move a directory aside, in place of what was there before, and return where it lies: one copy is kept."""
+    place = directory.with_name(f"{directory.name}.aside")
+    shutil.rmtree(place, ignore_errors=True)
+    directory.rename(place)
+    return place
 
 
 def _options(cache: Cache) -> Options:

@@ -93,14 +93,24 @@ class Store(Protocol):
     def offset(self) -> int | None:
         """Return the changelog offset up to which the store has everything; None if it was never written."""
 
+    def begin(self, offset: int) -> None:
+        """Note, before anything is filled in, the first offset of the changelog that it is filled from."""
+
+    def begun(self) -> int:
+        """Return what `begin` noted, 0 if nothing: what the changelog lost before that, the store never had."""
+
     def age(self) -> float:
         """Return the seconds since the store was last written, 0 if never."""
 
     def estimated_records(self) -> int:
         """Return about how many records the store holds."""
 
-    def clear(self) -> None:
-        """Forget everything, the offset too; the store stays open."""
+    def put_aside(self) -> Path | None:
+        """Begin anew without anything; the store stays open.
+
+        Returns:
+            Where what it held lies now, in place of what was put aside before; None if it had no files.
+        """
 
     def close(self) -> None:
         """Close the store; it can be opened again elsewhere."""
@@ -116,6 +126,7 @@ class MemoryStore:
         """Start empty."""
         self._cells: dict[bytes, dict[bytes, bytes]] = {}
         self._offset: int | None = None
+        self._begun = 0
 
     def write(self, records: Iterable[Record], offset: int | None = None) -> None:
         """Apply records and offset."""
@@ -158,6 +169,14 @@ class MemoryStore:
         """Return the changelog offset that was written last."""
         return self._offset
 
+    def begin(self, offset: int) -> None:
+        """Note where the changelog began."""
+        self._begun = offset
+
+    def begun(self) -> int:
+        """Return where it began."""
+        return self._begun
+
     def age(self) -> float:
         """Return 0: it is as old as its process."""
         return 0.0
@@ -166,17 +185,18 @@ class MemoryStore:
         """Return how many records there are."""
         return sum(map(len, self._cells.values()))
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def put_aside(self) -> None:
+        """Forget everything: there is no file."""
         self._cells = {}
         self._offset = None
+        self._begun = 0
 
     def close(self) -> None:
         """Do nothing: there is no file."""
 
     def destroy(self) -> None:
         """Forget everything."""
-        self.clear()
+        self.put_aside()
 
 
 def _place(key: bytes) -> bytes:

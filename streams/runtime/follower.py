@@ -153,6 +153,8 @@ class Follower:
     async def _catch_up(self, store: Store, reader: ChangelogReader) -> None:
         earliest, end = await reader.bounds()
         if end <= earliest:
+            if store.offset() is None:
+                store.begin(earliest)
             return
         max_age = await self.table.runtime.max_age(self.table.changelog)
         began = time.perf_counter()
@@ -164,8 +166,10 @@ class Follower:
                 await self._following.rest(time.perf_counter() - began)
                 began = time.perf_counter()
 
-        result = await restore(store, read, end - 1, name=self.table.name, max_age=max_age)
-        self.table.check_whole(result, store, reader.earliest)
+        await restore(
+            store, read, end - 1, name=self.table.name, max_age=max_age, earliest=lambda: reader.earliest
+        )  # fmt: skip
+        self.table.check_whole(store, store.begun(), reader.earliest)
 
     async def _take(self, answer: Answer) -> None:
         """Apply what came, chunk by chunk, each followed by a rest as long as the work took."""

@@ -142,7 +142,8 @@ class LocalStore:
                     target = self._queue[0].start if self._queue else self._end
                     tell = Said(f"{self._name}, local store", self._note)
                     await restore(
-                        self.store, reader.read, target - 1, name=self._name, max_age=max_age, progress=tell
+                        self.store, reader.read, target - 1, name=self._name, max_age=max_age,
+                        earliest=lambda: reader.earliest, progress=tell,
                     )  # fmt: skip
         except (TransportError, OffsetsGone) as error:
             log.warning("%s: the local store is not filled yet: %s", self._name, error)

@@ -119,8 +119,9 @@ class Restoring:
                 return result
             self.loader = None
         return await restore(
-            self._store, self._reader.read, claim, name=self._name, max_age=self._max_age, progress=self._progress
-        )
+            self._store, self._reader.read, claim, name=self._name, max_age=self._max_age,
+            earliest=lambda: self._reader.earliest, progress=self._progress,
+        )  # fmt: skip
 
     async def _chose(self, claim: int) -> Loader | None:
         """Return a loader, if the store lacks more than half of the log and cells are as declared.
@@ -143,7 +144,9 @@ class Restoring:
     async def _loaded(self, loader: Loader, claim: int) -> RestoreResult | None:
         """Load the cells; None if they turn out not to be as declared, or the log is lost under them."""
         try:
-            result = await load(loader, self._reader.read, claim, progress=self._progress)
+            result = await load(
+                loader, self._reader.read, claim, earliest=lambda: self._reader.earliest, progress=self._progress
+            )
         except OffsetsGone as error:
             log.warning("%s: %s", self._name, error)
             return None

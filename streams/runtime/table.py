@@ -97,7 +97,7 @@ class TablePartition:
     def _claimed(self, writer: FencedWriter) -> None:
         """Note that nobody wrote between our last write and our claim."""
         self._next = (self._next or 0) + 1
-        _own(self.engine, writer)
+        _sign(self.engine, writer)
         self._local.write([Record(CLAIM, msgspec.json.encode(writer.claimed))], self._next)
 
     async def _load(self, writer: FencedWriter) -> None:
@@ -114,7 +114,7 @@ class TablePartition:
         self.restored, self.restoring = result.records, None
         self._earliest = reader.earliest if writer.fenced else 0
         self._promoted(work.loader, result)
-        await self._begin(writer, work.loader, result)
+        await self._begin(writer, work.loader)
         if work.loader is not None:
             self.engine.behind = True
             local.fill(self.connect, self._next or 0, self.runtime.restores, max_age, self._filled)
@@ -132,11 +132,12 @@ class TablePartition:
                 result.records,
             )
 
-    async def _begin(self, writer: FencedWriter, loader: Loader | None, result: RestoreResult) -> None:
+    async def _begin(self, writer: FencedWriter, loader: Loader | None) -> None:
         """Make the engine of what was restored: in memory, or in the store."""
         store = self._local.store
         self._next = store.offset() if loader is None else loader.position
-        self.check_whole(result, store if loader is None else loader.kept, self._earliest)
+        kept, begun = (store, store.begun()) if loader is None else (loader.kept, loader.begun)
+        self.check_whole(kept, begun if writer.fenced else 0, self._earliest)
         limits, cells = self.runtime.limits(writer), None if loader is None else loader.cells
         engine = TableEngine(self.plan, self.partition, limits, await self._senders(), cells=cells)
         engine.stats = self.runtime.table_stats[self.plan.name]
@@ -144,7 +145,7 @@ class TablePartition:
             await asyncio.sleep(0)
         if not engine.progress.n:
             engine.progress.floor = (self._next or 1) - 1
-        _own(engine, writer)
+        _sign(engine, writer)
         self.engine = engine
         self.reader = reader_of(self.plan.table, store, engine.shapes) if loader is None else None
         self._intact = True
@@ -186,12 +187,13 @@ class TablePartition:
         await self.local.ended()
         return self.local
 
-    def check_whole(self, result: RestoreResult, kept: Store, earliest: int) -> None:
+    def check_whole(self, kept: Store, begun: int, earliest: int) -> None:
         """See that the changelog had everything; a store that was intact writes again what the log has lost.
 
         Args:
-            result: of the restore.
             kept: holds the restored progress.
+            begun: the first offset that the log had when store or cells were begun from nothing, which may have been in
+                an earlier life.
             earliest: the first offset that the log has.
 
         Raises:
@@ -200,12 +202,11 @@ class TablePartition:
         name = f"changelog {self.changelog}-{self.partition}"
         (value,) = kept.get_many([PROGRESS])
         progress = None if value is None else Progress.decode(value)
-        if progress is None or progress.floor >= earliest:
+        if progress is None or progress.floor >= max(begun, earliest):
             return
-        if result.start is None or result.rebuilt:
-            self._local.store.clear()
+        if progress.floor < begun:
             raise StateLost(
-                f"{name} begins at offset {earliest}, and its state needs all from {progress.floor} on. "
+                f"{name} began at offset {begun} when it was read, and its state needs all from {progress.floor} on. "
                 f"Records were deleted by hand, or its retention is too short. Bring the topic back from a copy, or "
                 f"start over with `streams reset`"
             )
@@ -224,8 +225,8 @@ class TablePartition:
         if damage is not None:
             log.error("%s; it was put aside and is rebuilt from the changelog", damage)
         elif self._damaged:
-            log.error("store %s is rebuilt from the changelog", self.path)
-            store.clear()
+            log.error("store %s was damaged; it is put aside and rebuilt from the changelog", self.path)
+            store.put_aside()
         self._damaged = False
         return store
 
@@ -326,7 +327,7 @@ class TablePartition:
             local.store.close()
 
 
-def _own(engine: TableEngine, writer: FencedWriter) -> None:
+def _sign(engine: TableEngine, writer: FencedWriter) -> None:
     """Let progress say under which claim it is written: no log holds the progress of another like it."""
     if writer.claimed is not None:
-        engine.progress.owner = f"{writer.claimed.time}.{writer.claimed.epoch}"
+        engine.progress.owner, engine.progress.producer = writer.claimed.owner, writer.claimed.producer_id

@@ -212,10 +212,10 @@ async def take_over(
     name = f"{writer.topic}-{writer.partition}"
     try:
         result = await restored(await writer.claim())
-        if writer.fenced and _other_producer(result.previous, writer.producer_id):
+        if writer.fenced and _other_producer(result, writer.producer_id):
             why = (
-                f"the claim before ours has another producer id: waiting {wait_seconds:.0f} s for its owner's last "
-                f"writes"
+                f"who wrote last had another producer id, which our claim does not fence: waiting {wait_seconds:.0f} s "
+                f"for its last writes"
             )
             log.warning("%s: %s", name, why)
             if waiting is not None:
@@ -227,9 +227,13 @@ async def take_over(
     return result
 
 
-def _other_producer(previous: bytes | None, producer_id: int) -> bool:
-    """Return whether an earlier owner's writes escape our fence: the broker knows it by another producer id."""
-    if previous is None:
-        return False
-    earlier = msgspec.json.decode(previous, type=Claim)
-    return earlier.producer_id not in (-1, producer_id)
+def _other_producer(result: RestoreResult, producer_id: int) -> bool:
+    """Return whether an earlier owner's writes escape our fence: the broker knows it by another producer id.
+
+    The last *write* says so, not the last claim: whoever claimed since, and lost the partition before it had waited,
+    wrote nothing. A producer id is never given out twice: if the last write is under ours, all claims since are, too.
+    """
+    if result.producer >= 0 or result.previous is None:
+        return result.producer not in {-1, producer_id}
+    earlier = msgspec.json.decode(result.previous, type=Claim)
+    return earlier.producer_id not in {-1, producer_id}

@@ -9,16 +9,14 @@ aiokafka's own parser.
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
-from aiokafka.record.default_records import DefaultRecordBatch
 from cramjam import DecompressionError
 
 from streams.transport.errors import ReadFailed
-from streams.transport.wire import HEAD_BYTES, MAGIC, Head, is_sound
+from streams.transport.unpacking import Oversized, unpack
+from streams.transport.wire import HEAD_BYTES, MAGIC, Head, Span, is_sound, rebuilt
 from tables.chunk import Chunk, Spans, view_at
 from tables.records import CELL, GROUP_BYTES
 
@@ -31,8 +29,7 @@ if TYPE_CHECKING:
 
 CHUNK_RECORDS = 20_000
 """Records after which a chunk ends with its batch."""
-_DECODE = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
-_DAMAGE = (DecompressionError, RuntimeError, ValueError, OSError, EOFError, IndexError, zlib.error)
+_DAMAGE = (DecompressionError, Oversized, RuntimeError, ValueError, OSError, EOFError, IndexError)
 _REST = 0x7F
 """The bits of a varint's byte that are number; the one above says that more follow."""
 _MOST_BYTES = 10
@@ -95,7 +92,7 @@ def parse(answer: bytes, batch: Batch, start: int) -> Chunk:
     """Return the records of a batch from the offset `start` on; none of one that only controls a transaction.
 
     Raises:
-        ReadFailed: its checksum is wrong, or it cannot be read.
+        ReadFailed: its checksum is wrong, its records take more than they may, or it cannot be read.
     """
     head = batch.head
     if head.control:
@@ -104,8 +101,9 @@ def parse(answer: bytes, batch: Batch, start: int) -> Chunk:
     if not is_sound(head, whole):
         raise ReadFailed(f"the record batch at offset {head.base_offset} is damaged (its checksum is wrong)")
     try:
-        found = _arrays(answer, batch) if head.records >= _FEW else None
-        chunk, deltas = _objects(DefaultRecordBatch(whole), head) if found is None else found
+        blob, low, high = _unpacked(answer, batch)
+        found = _arrays(blob, low, high, head) if head.records >= _FEW else None
+        chunk, deltas = _objects(rebuilt(Span(head, memoryview(blob), low, high)), head) if found is None else found
     except _DAMAGE as error:
         raise ReadFailed(f"the record batch at offset {head.base_offset} cannot be read: {error}") from error
     if head.base_offset < start:
@@ -122,12 +120,17 @@ def _objects(raw: Any, head: Head) -> tuple[Chunk, Ints]:
     return Chunk.of([row.key for row in rows], [row.value for row in rows], head.next_offset), deltas
 
 
-def _arrays(answer: bytes, batch: Batch) -> tuple[Chunk, Ints] | None:
+def _unpacked(answer: bytes, batch: Batch) -> tuple[bytes, int, int]:
+    """Return a block of bytes, and where in it the records of a batch begin and end; decompressed within a bound."""
+    start, end, codec = batch.start + HEAD_BYTES, batch.end, batch.head.compression
+    if not codec:
+        return answer, start, end
+    blob = bytes(unpack(codec, memoryview(answer)[start:end]))
+    return blob, 0, len(blob)
+
+
+def _arrays(blob: bytes, start: int, end: int, head: Head) -> tuple[Chunk, Ints] | None:
     """Return the records as arrays, and their offsets within the batch; None if its structure is another."""
-    head, blob, start, end = batch.head, answer, batch.start + HEAD_BYTES, batch.end
-    if head.compression:
-        blob = bytes(_DECODE[head.compression](answer[start:end]))
-        start, end = 0, len(blob)
     try:
         found = Walk(blob, start, end).all(head.records)
     except IndexError:  # a wrong guess led out of the block

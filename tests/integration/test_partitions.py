@@ -275,7 +275,7 @@ def held(bench: Bench) -> asyncio.Event:
 async def lose_store(bench: Bench) -> None:
     """Let another worker take the partition for a moment, and lose what is kept here."""
     assert bench.table.store is not None
-    bench.table.store.clear()
+    bench.table.store.put_aside()
     await bench.runtime.writer(bench.table.plan, 0).claim()
 
 

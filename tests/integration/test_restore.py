@@ -18,7 +18,7 @@ from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.client import Client
 from streams.transport.errors import Fenced, Unreachable
 from streams.transport.produce import Claim, FencedWriter
-from tables.records import CLAIM, PROGRESS, Record
+from tables.records import CLAIM, PROGRESS, Progress, Record
 from tables.recovery import OffsetsGone, restore
 from tables.store import MemoryStore
 
@@ -57,11 +57,28 @@ def run(broker: Broker, body: Callable[[Client, str], Coroutine[Any, Any, None]]
     asyncio.run(main())
 
 
-async def take(client: Client, topic: str, store: MemoryStore, **options: float) -> tuple[FencedWriter, RestoreResult]:
+async def take(client: Client, topic: str, store: MemoryStore, **options: Any) -> tuple[FencedWriter, RestoreResult]:
     """Take the partition over as a new owner."""
     writer = FencedWriter(client, topic, 0, transactional_id=topic)
     async with ChangelogReader(client.settings, topic, 0) as reader:
         return writer, await take_over(writer, lambda claim: restore(store, reader.read, claim), **options)
+
+
+async def delete_before(client: Client, topic: str, offset: int) -> None:
+    """Delete what a topic's only partition has before an offset, as its retention would."""
+    admin = AIOKafkaAdminClient(**client.settings)
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+    await admin.close()
+
+
+async def expired(client: Client, topic: str) -> tuple[Appender, bytes]:
+    """Return what writes under a producer id that the broker forgot as that of the partition, and its claim."""
+    other = Appender(client, topic, 0)
+    producer = await client.init_producer(f"{topic}-expired")
+    assert producer is not None
+    await other.begin(producer)
+    return other, msgspec.json.encode(Claim(*producer, "zombie", 0))
 
 
 def content(store: MemoryStore) -> dict[bytes, bytes]:
@@ -97,13 +114,13 @@ def test_an_owner_with_a_store_reads_only_what_is_new(broker: Broker) -> None:
     async def body(client: Client, topic: str) -> None:
         store = MemoryStore()
         writer, _ = await take(client, topic, store)
-        write = [Record(b"a", b"1"), Record(PROGRESS, b"first")]
+        write = [Record(b"a", b"1"), Record(PROGRESS, Progress(1).encode())]
         base = await writer.append(write)
         store.write(write, base + 2)
         await writer.append([Record(b"b", b"2")])
         _, result = await take(client, topic, store)
         assert (result.start, result.records, result.rebuilt) == (3, 2, "")
-        assert content(store) == {b"a": b"1", b"b": b"2", PROGRESS: b"first"}
+        assert content(store) == {b"a": b"1", b"b": b"2", PROGRESS: Progress(1).encode()}
 
     run(broker, body)
 
@@ -116,7 +133,7 @@ def test_a_topic_made_anew_is_noticed_at_any_length(broker: Broker, claimed_last
         store = MemoryStore()
         for life in (b"old", b"new"):
             writer, result = await take(client, topic, store if life == b"old" else MemoryStore())
-            write = [Record(life, b"1"), Record(PROGRESS, b"progress of " + life)]
+            write = [Record(life, b"1"), Record(PROGRESS, Progress(owner=life.decode()).encode())]
             base = await writer.append(write)
             if life == b"old":
                 store.write(write, base + 2)
@@ -132,7 +149,7 @@ def test_a_topic_made_anew_is_noticed_at_any_length(broker: Broker, claimed_last
             await take(client, topic, MemoryStore())
         _, result = await take(client, topic, store)
         assert "made anew" in result.rebuilt
-        assert content(store) == {b"new": b"1", PROGRESS: b"progress of new"}
+        assert content(store) == {b"new": b"1", PROGRESS: Progress(owner="new").encode()}
 
     run(broker, body)
 
@@ -211,13 +228,10 @@ def test_a_store_behind_the_beginning_of_the_log_is_rebuilt(kafka: KafkaCluster)
     async def body(client: Client, topic: str) -> None:
         store = MemoryStore()
         writer, _ = await take(client, topic, store)
-        store.write([Record(b"dead", b"1")], 1)
+        store.write([Record(b"dead", b"1"), Record(PROGRESS, Progress().encode())], 1)
         await writer.append([Record(b"dead", None), Record(b"gone", b"1")])
         await writer.append([Record(b"a", b"1")])
-        admin = AIOKafkaAdminClient(**client.settings)
-        await admin.start()
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=3)})
-        await admin.close()
+        await delete_before(client, topic, 3)
         _, result = await take(client, topic, store)
         assert "begins at offset 3" in result.rebuilt
         assert content(store) == {b"a": b"1"}
@@ -243,11 +257,7 @@ def test_an_owner_known_by_another_producer_id_is_waited_for(kafka: KafkaCluster
     """Our epoch does not fence such an owner: its last writes are waited for, and are in the state."""
 
     async def body(client: Client, topic: str) -> None:
-        other = Appender(client, topic, 0)
-        producer = await client.init_producer(f"{topic}-expired")
-        assert producer is not None
-        await other.begin(producer)
-        claim = msgspec.json.encode(Claim(*producer, "zombie", 0))
+        other, claim = await expired(client, topic)
         await other.append([Record(CLAIM, claim), Record(b"a", b"1")])
 
         async def late() -> None:
@@ -257,15 +267,48 @@ def test_an_owner_known_by_another_producer_id_is_waited_for(kafka: KafkaCluster
         writing = asyncio.create_task(late())
         store = MemoryStore()
         began = time.monotonic()
-        await take(client, topic, store, wait_seconds=1.5)
+        writer, _ = await take(client, topic, store, wait_seconds=1.5)
         await writing
         assert time.monotonic() - began > 1.5
         assert content(store) == {b"a": b"2"}
+        await writer.append([Record(PROGRESS, Progress(1, producer=writer.producer_id).encode())])
         began = time.monotonic()
         await take(client, topic, store, wait_seconds=30)
         assert time.monotonic() - began < 15
 
     run(kafka, body)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_wait_that_was_cut_short_is_waited_again(kafka: KafkaCluster, written: bool, kept: bool) -> None:  # noqa: FBT001 - parameters
+    """A rebalance ends the wait for an owner that is not fenced; the next one's own claim does not hide that."""
+
+    async def body(client: Client, topic: str) -> None:
+        other, claim = await expired(client, topic)
+        progress = Progress(1, producer=msgspec.json.decode(claim, type=Claim).producer_id).encode()
+        await other.append([Record(CLAIM, claim), *([Record(PROGRESS, progress)] if written else [])])
+        store, told = MemoryStore(), asyncio.Event()
+        for _ in range(2):
+            told.clear()
+            taking = asyncio.create_task(
+                take(client, topic, store if kept else MemoryStore(), waiting=lambda _: told.set())
+            )
+            await asyncio.wait_for(told.wait(), 20)
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+        writing = asyncio.create_task(_late(other, Record(PROGRESS, progress), Record(b"a", b"late")))
+        await take(client, topic, store, wait_seconds=1.5)
+        await writing
+        assert content(store)[b"a"] == b"late"
+
+    run(kafka, body)
+
+
+async def _late(log: Appender, *records: Record) -> None:
+    await asyncio.sleep(0.5)
+    await log.append(records)
 
 
 def test_an_unreachable_broker_is_named() -> None:

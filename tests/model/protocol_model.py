@@ -25,7 +25,8 @@ NEVER = -1
 class Rules:
     fence: bool = True          # 2  the broker refuses an epoch older than the last claim
     claim_first: bool = True    # 2  claim, then restore
-    same_id: bool = True        # 2  the producer id stays that of the claim before (else the epoch says nothing)
+    wait_other: bool = True     # 2  the last writes under another producer id, which no epoch fences, are waited for
+    wait_again: bool = True     # 2  ... by the last write, or the first claim: who claimed last may not have waited
     one_batch: bool = True      # 3  a write lands whole or not at all
     one_in_flight: bool = True  # 3  nothing is handed over before the write in front of it is acknowledged
     events_acked: bool = True   # 3  ... and its events are
@@ -79,7 +80,7 @@ class Stopped(Exception):
 class Log:
     """A topic partition: (offset, key, value). Compaction keeps the last record of each key."""
     def __init__(self, name):
-        self.name, self.records, self.end, self.epochs, self.dropped = name, [], 0, {}, 0
+        self.name, self.records, self.end, self.epochs, self.dropped, self.pid = name, [], 0, {}, 0, 0
 
     def append(self, records):
         for key, value in records:
@@ -87,6 +88,8 @@ class Log:
             self.end += 1
 
     def compact(self, upto, drop_tombs):
+        if not any(key == ("progress",) for _, key, _ in self.records):
+            return                              # claims alone: what is compacted is older than any wait
         last = {key: offset for offset, key, _ in self.records if offset < upto}
         gone = {o for o, key, value in self.records if drop_tombs and o < upto and value is None and last[key] == o}
         self.dropped = max([self.dropped, *(offset + 1 for offset in gone)])
@@ -102,6 +105,7 @@ class Table:
         self.cells, self.alerts, self.outbox = {}, {}, {}    # (key, pane, first) -> (n, events); key -> (status, since)
         self.z, self.idle, self.wm = {}, set(), dict.fromkeys(origins, NEVER)
         self.table_wm, self.n = NEVER, 0
+        self.producer, self.written_by, self.claims = None, None, []    # producer ids: ours, the last write's, of claims
         self.judged = self.before = (0, "")     # (step, key): before this all is judged; `before` is that of write n - 1
         self.fresh()
 
@@ -204,17 +208,19 @@ class Table:
     def progress(self):
         wm = dict(self.wm) if self.rules.origin_vector else dict.fromkeys(self.wm, min(self.wm.values()))
         idle = frozenset(self.idle if self.rules.origin_idle else ())
-        return ("progress",), (self.n, dict(self.z), wm, idle, self.table_wm, self.judged, self.before)
+        return ("progress",), (self.n, dict(self.z), wm, idle, self.table_wm, self.judged, self.before, self.producer)
 
     def load(self, key, value):
         if key[0] == "progress":
-            self.n, z, wm, idle, self.table_wm, self.judged, self.before = value
+            self.n, z, wm, idle, self.table_wm, self.judged, self.before, self.written_by = value
             self.z, self.wm, self.idle = dict(z), dict(wm), set(idle)
             if not self.rules.table_wm:
                 self.table_wm = min((w for o, w in wm.items() if o not in idle), default=NEVER)
             if not self.rules.judged:
                 self.judged = self.before = (max(0, self.passed(self.table_wm)), "")
-        elif key[0] != "claim":
+        elif key[0] == "claim":
+            self.claims.append(value[1])
+        else:
             state = {"cell": self.cells, "alert": self.alerts, "out": self.outbox}[key[0]]
             name = key[1:] if key[0] == "cell" else key[1]
             state.pop(name, None) if value is None else state.update({name: value})
@@ -236,7 +242,7 @@ class Table:
         return [(step, key, self.n, self.window(step).get(key, ())) for step, key in sorted(steps)]
 
     def image(self):
-        return dict(self.cells), dict(self.alerts), self.progress()[1][:-1] + (self.judged,)
+        return dict(self.cells), dict(self.alerts), self.progress()[1][:6] + (self.judged, self.producer)
 
 
 class Owner:
@@ -253,8 +259,15 @@ class Owner:
         world, rng = self.world, self.rng
         self.committed = world.committed.get(self.task) if self.rules.commit_first else None     # rule 6: before the claim
         self.tables = [world.table(name, self.part) for name in self.names]
-        for first in (self.claim, self.restore) if self.rules.claim_first else (self.restore, self.claim):  # rule 2
-            yield from first()
+        steps = (self.claim, self.restore) if self.rules.claim_first else (self.restore, self.claim)       # rule 2
+        for step in steps:
+            yield from step()
+        if self.rules.wait_other and any(map(self.escapes, self.tables)):
+            while any(map(self.unfenced, self.tables)):
+                yield
+            self.tables = [world.table(name, self.part) for name in self.names]
+            for step in steps:
+                yield from step()
         self.begin()
         for table in self.tables:
             if self.topic == "in" and not table.z:           # rule 6: a new table
@@ -268,8 +281,8 @@ class Owner:
                 table.before = table.judged
             if self.rules.close_owed:
                 yield from self.drain(table, table.close())  # rule 6
-                if table.judged != table.before:
-                    yield from self.write(table)
+                if table.judged != table.before or table.written_by not in {None, table.producer}:
+                    yield from self.write(table)         # it says that the former producer was waited for
         while True:
             batch = self.read()
             self.idle = not batch
@@ -312,6 +325,8 @@ class Owner:
         return [(self.part, lo, self.pos, tuple((o, key, time, time) for o, key, time, _ in events), NEVER, False)]
 
     def begin(self):                                         # rule 6
+        for table in self.tables:
+            table.producer = self.epochs[self.world.changelog(table.name, self.part).name][0]
         commit = self.committed if self.rules.commit_first else self.world.committed.get(self.task)
         if self.topic == "re":
             self.pos = commit or 0                           # z of the origins drops what was folded
@@ -326,10 +341,10 @@ class Owner:
     def claim(self):
         for table in self.tables:
             log = self.world.changelog(table.name, self.part)
-            if not self.rules.same_id and self.rng.random() < 0.3:
-                log.epochs, self.world.pid = log.epochs, self.world.pid + 1
-            self.epochs[log.name] = self.world.pid, self.world.next()
-            yield from self.produce([(log, [(("claim",), self.number)], True)])
+            if self.world.faults and log.name not in self.epochs and self.rng.random() < 0.05:
+                log.pid += 1                                 # the broker has forgotten the id
+            self.epochs[log.name] = log.pid, self.world.next()
+            yield from self.produce([(log, [(("claim",), (self.number, log.pid))], True)])
 
     def restore(self):
         for table in self.tables:
@@ -345,6 +360,21 @@ class Owner:
                     table.load(key, value)
             self.ends[log.name] = log.end
             yield
+
+    def escapes(self, table):
+        """Whether writes of an earlier owner may be on their way that our claim does not fence."""
+        ours = self.epochs[self.world.changelog(table.name, self.part).name][0]
+        if not self.rules.wait_again:
+            return table.claims[-2:-1] not in ([], [ours])
+        return (table.claims[0] if table.written_by is None else table.written_by) != ours
+
+    def unfenced(self, table):
+        """Whether such an owner, or a write of one, is still there: the wait is as long as both can live."""
+        log, world = self.world.changelog(table.name, self.part), self.world
+        pid, epoch = self.epochs[log.name]
+        others = [owner.epochs.get(log.name, (pid, 0)) for owner in [*world.owner.values(), *world.zombies]]
+        others += [flight.key for flight in world.flights if flight.log is log and flight.fenced]
+        return any(other != pid and number < epoch for other, number in others)
 
     def silent(self):
         """The input is read to its end. An origin says so to B; a table whose inputs are all idle takes a tick."""
@@ -442,7 +472,7 @@ class World:
         self.rules, self.trace, self.faults, self.count, self.fault_count = rules, [] if trace else None, True, 0, 0
         self.shape = Shape(rng.choice((1, 1, 2, 3)), rng.choice((0, 5)), rng.choice((0, 1)), rng.choice((0, 10, 20)),
                            rng.choice((4, 5, 7, 99)), rng.random() < 0.4)
-        self.input, self.others, self.fresh_hosts, self.pid = {}, {}, rng.choice((0.1, 0.5)), 0
+        self.input, self.others, self.fresh_hosts = {}, {}, rng.choice((0.1, 0.5))
         for part in PARTS:
             time, offset, keys = rng.randrange(0, 8), rng.choice((0, 0, 3)), rng.choice(("a", "ab", "abc"))
             self.input[part] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tables.chunk import Chunk
-from tables.records import CLAIM, PROGRESS, Record
+from tables.records import CLAIM, PROGRESS, Progress, Record, cell_key
 from tables.recovery import OffsetsGone, RestoreProgress, RestoreResult, restore
 from tables.store import MemoryStore
 
@@ -48,6 +48,11 @@ def log_of(*items: tuple[bytes | None, bytes | None], claim: bytes = b"mine") ->
     return Log([*entries, (len(items), CLAIM, claim)], len(items) + 1)
 
 
+def progress(producer: int = 1, n: int = 1) -> bytes:
+    """Return the progress of a write."""
+    return Progress(n, producer=producer).encode()
+
+
 def run(store: MemoryStore, log: Log, **options: float) -> RestoreResult:
     """Restore up to the last offset of the log, which is the claim."""
     return asyncio.run(restore(store, log.read, log.end - 1, **options))
@@ -70,11 +75,33 @@ def test_an_empty_store_gets_the_last_value_of_every_key() -> None:
 def test_a_store_goes_on_from_its_offset() -> None:
     """What the store has is not read again."""
     store = MemoryStore()
-    store.write([Record(b"a", b"1")], 2)
-    log = log_of((b"a", b"0"), (b"a", b"1"), (b"b", b"2"))
+    store.write([Record(b"a", b"1"), Record(PROGRESS, progress())], 2)
+    log = log_of((b"a", b"1"), (PROGRESS, progress()), (b"b", b"2"))
     assert run(store, log).records == 2
-    assert log.starts == [2]
-    assert content(store) == {b"a": b"1", b"b": b"2", CLAIM: b"mine"}
+    assert log.starts == [1]
+    assert content(store) == {b"a": b"1", b"b": b"2", PROGRESS: progress(), CLAIM: b"mine"}
+
+
+def test_a_restore_that_was_killed_goes_on_and_knows_where_the_log_began() -> None:
+    """What the log had lost when a store was begun, the store never gets: a later start must know."""
+    items: list[tuple[bytes | None, bytes | None]] = [(cell_key(1, 1, b"%d" % n), b"x") for n in range(3)]
+    log, store = log_of((b"a", b"1"), *items, (PROGRESS, progress())), MemoryStore()
+    log.first, log.entries, log.step = 1, log.entries[1:], 1
+
+    async def killed(start: int | None, until: int) -> AsyncIterator[Chunk]:
+        async for chunk in log.read(start, until):
+            if chunk.hi > 3:
+                raise KeyboardInterrupt
+            yield chunk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tables.recovery.SLICE", 1)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(restore(store, killed, log.end - 1, earliest=lambda: log.first))
+    assert (store.offset(), store.begun()) == (3, 1)
+    log.first = 2
+    result = asyncio.run(restore(store, log.read, log.end - 1, earliest=lambda: log.first))
+    assert (result.start, store.begun(), len(content(store))) == (3, 1, 5)
 
 
 def test_a_tail_that_compaction_emptied_does_not_hang() -> None:
@@ -89,21 +116,34 @@ def test_a_tail_that_compaction_emptied_does_not_hang() -> None:
 
 def test_the_claim_before_ours_is_told_from_the_log_or_from_the_store() -> None:
     """The new owner must know whose producer id wrote last."""
-    assert run(MemoryStore(), log_of((CLAIM, b"one"), (b"a", b"1"), (CLAIM, b"two"))).previous == b"two"
+    done = (PROGRESS, progress(7))
+    result = run(MemoryStore(), log_of((CLAIM, b"one"), done, (CLAIM, b"two")))
+    assert (result.previous, result.producer) == (b"two", 7)
     store = MemoryStore()
-    store.write([Record(CLAIM, b"kept")], 1)
-    assert run(store, log_of((CLAIM, b"kept"), (b"a", b"1"))).previous == b"kept"
+    store.write([Record(CLAIM, b"kept"), Record(*done)], 2)
+    result = run(store, log_of((CLAIM, b"kept"), done, (b"a", b"1")))
+    assert (result.previous, result.producer) == (b"kept", 7)
     assert content(store)[CLAIM] == b"mine"
+
+
+def test_where_nobody_has_written_yet_the_first_claim_is_told() -> None:
+    """Those who claimed and wrote nothing may not have waited for the first owner; a store of theirs hides it not."""
+    store = MemoryStore()
+    log = log_of((CLAIM, b"one"), (CLAIM, b"two"))
+    result = run(store, log)
+    assert (result.previous, result.producer) == (b"one", -1)
+    log = log_of((CLAIM, b"one"), (CLAIM, b"two"), (CLAIM, b"mine"), claim=b"mine too")
+    assert (run(store, log).previous, content(store)) == (b"one", {CLAIM: b"mine too"})
 
 
 @pytest.mark.parametrize("step", [1, 2, 100])
 def test_the_cut_into_chunks_does_not_matter(step: int) -> None:
     """Store and previous claim are the same however the log was cut."""
-    log = log_of((CLAIM, b"one"), (b"a", b"1"), (b"a", None), (b"b", b"2"))
+    log = log_of((CLAIM, b"one"), (b"a", b"1"), (b"a", None), (b"b", b"2"), (PROGRESS, progress()))
     log.step = step
     store = MemoryStore()
     assert run(store, log).previous == b"one"
-    assert content(store) == {b"b": b"2", CLAIM: b"mine"}
+    assert content(store) == {b"b": b"2", PROGRESS: progress(), CLAIM: b"mine"}
 
 
 class OldStore(MemoryStore):
@@ -127,7 +167,7 @@ def test_a_store_that_cannot_be_trusted_is_rebuilt_and_says_why(
     store: MemoryStore, offset: int, first: int, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing of such a store survives; the log names the table partition and the reason."""
-    store.write([Record(b"dead", b"1")], offset)
+    store.write([Record(b"dead", b"1"), Record(PROGRESS, progress())], offset)
     log = log_of((b"x", b"0"), (b"y", b"0"), (b"a", b"1"))
     log.first = first
     log.entries = log.entries[first:]
@@ -143,8 +183,8 @@ def test_a_store_that_cannot_be_trusted_is_rebuilt_and_says_why(
 def test_a_young_store_is_kept() -> None:
     """The age counts only beyond its limit."""
     store = OldStore()
-    store.write([Record(b"a", b"1")], 1)
-    assert run(store, log_of((b"a", b"1")), max_age=7200.0).rebuilt == ""
+    store.write([Record(PROGRESS, progress())], 1)
+    assert run(store, log_of((PROGRESS, progress())), max_age=7200.0).rebuilt == ""
 
 
 def test_progress_counts_records_and_bytes_and_guesses_the_rest() -> None:
@@ -176,26 +216,26 @@ def progressed(value: bytes, offset: int) -> MemoryStore:
 
 def test_a_store_goes_on_where_the_log_has_its_last_record() -> None:
     """The record before the store's offset is read again, and is the store's own: then the rest is enough."""
-    log = log_of((CLAIM, b"one"), (b"a", b"other"), (PROGRESS, b"p1"), (b"b", b"2"))
-    for store, start in ((progressed(b"p1", 3), 2), (progressed(b"p9", 1), 0)):
+    log = log_of((CLAIM, b"one"), (b"a", b"other"), (PROGRESS, progress(n=1)), (b"b", b"2"))
+    for store, start in ((progressed(progress(n=1), 3), 2), (progressed(progress(n=9), 1), 0)):
         log.starts.clear()
         result = run(store, log)
         assert (result.rebuilt, log.starts, content(store)[b"b"]) == ("", [start], b"2")
-    assert content(progressed(b"p1", 3))[b"a"] == b"stored"
+    assert content(progressed(progress(n=1), 3))[b"a"] == b"stored"
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        log_of((CLAIM, b"one"), (b"a", b"new"), (PROGRESS, b"p2"), (b"b", b"2")),
-        log_of((CLAIM, b"one"), (b"a", b"new"), (b"x", b"p1"), (b"b", b"2")),
+        log_of((CLAIM, b"one"), (b"a", b"new"), (PROGRESS, progress(n=2)), (b"b", b"2")),
+        log_of((CLAIM, b"one"), (b"a", b"new"), (b"x", progress(n=1)), (b"b", b"2")),
         Log([(0, CLAIM, b"one"), (1, b"a", b"new"), (4, CLAIM, b"mine")], 5),
     ],
     ids=["another record", "another key", "nothing there"],
 )
 def test_a_store_of_another_log_is_not_used(other: Log) -> None:
     """Whatever its length, a log that does not have the store's last record in its place gives a new store."""
-    store = progressed(b"p1", 3)
+    store = progressed(progress(n=1), 3)
     result = run(store, other)
     assert "does not have its last record at offset 2" in result.rebuilt
     assert content(store)[b"a"] == b"new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -97,11 +98,13 @@ def test_groups_are_those_that_have_cells(store: Store) -> None:
     assert store.groups() == {(1, 1), (-1, -1), (1, 2)}
 
 
-def test_clear_forgets_everything(store: Store) -> None:
-    """After clear there is no cell, no group and no offset, and the store can be written."""
+def test_a_store_that_is_put_aside_begins_anew(store: Store) -> None:
+    """There is no cell, no group and no offset then, and the store can be written."""
+    store.begin(3)
     store.write(cells((1, 1, b"a")), 5)
-    store.clear()
-    assert (list(store.scan(b"")), store.groups(), store.offset()) == ([], set(), None)
+    assert store.begun() == 3
+    store.put_aside()
+    assert (list(store.scan(b"")), store.groups(), store.offset(), store.begun()) == ([], set(), None, 0)
     store.write(cells((2, 2, b"b")), 6)
     assert (store.groups(), store.offset(), store.estimated_records() > 0) == ({(2, 2)}, 6, True)
 
@@ -203,8 +206,34 @@ def test_a_damaged_store_is_put_aside(tmp_path: Path, damage: Callable[[Path], N
     rebuilt, wrong = open_or_rebuild(directory)
     assert isinstance(wrong, StoreCorrupt)
     assert (rebuilt.offset(), rebuilt.groups()) == (None, set())
-    assert list((tmp_path / "0.damaged").iterdir())
+    assert list((tmp_path / "0.aside").iterdir())
     rebuilt.close()
+
+
+def test_one_copy_is_kept_of_what_was_put_aside(tmp_path: Path) -> None:
+    """The files can be looked at later: the last store that held something, whole, up to its last write."""
+    store = RocksStore(tmp_path / "0")
+    for offset in (1, 2):
+        store.write(cells((1, 1, b"%d" % offset)), offset)
+        assert store.put_aside() == tmp_path / "0.aside"
+        assert store.put_aside() is None
+    kept = RocksStore(tmp_path / "0.aside")
+    assert (kept.offset(), dict(kept.scan(b"c"))) == (2, dict(cells((1, 1, b"2"))))
+    kept.close()
+    store.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "0.aside"]
+
+
+def test_where_the_changelog_began_is_not_lost_with_a_killed_process(tmp_path: Path) -> None:
+    """A file that was taken over is kept, so what was noted before it must be, too."""
+    store = RocksStore(tmp_path / "0")
+    store.begin(3)
+    store.fill(cells(*[(1, 1, b"%06d" % i) for i in range(FILE_RECORDS)]), 9)
+    shutil.copytree(tmp_path / "0", tmp_path / "left")
+    again = RocksStore(tmp_path / "left")
+    assert (again.offset(), again.begun()) == (9, 3)
+    again.close()
+    store.close()
 
 
 def test_groups_are_read_while_another_thread_writes(tmp_path: Path) -> None:

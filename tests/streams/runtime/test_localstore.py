@@ -13,7 +13,7 @@ from streams.runtime.localstore import LocalStore
 from streams.runtime.restoring import Turns
 from streams.transport.errors import ReadFailed
 from tables.chunk import Chunk
-from tables.records import PROGRESS, Record
+from tables.records import PROGRESS, Progress, Record
 from tables.store import MemoryStore, StoreFull
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Log:
         """Begin with some writes."""
         self.records: list[Record] = []
         self.edges = [0]
-        self.failures = 0
+        self.failures = self.earliest = 0
         self.hold: asyncio.Event | None = None
         self.leaving, self.leave = asyncio.Event(), asyncio.Event()
         self.leave.set()
@@ -39,7 +39,7 @@ class Log:
         """Append a write, and return it with the offset after it."""
         n = len(self.edges)
         write = [Record(b"k%d" % (n % 7), b"%d" % n), Record(b"gone%d" % (n % 3), None if n % 2 else b"x")]
-        write.append(Record(PROGRESS, b"%d" % n))
+        write.append(Record(PROGRESS, Progress(n).encode()))
         self.records += write
         self.edges.append(len(self.records))
         return write, len(self.records)

@@ -10,7 +10,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport import batches, recordbatch
+from streams.transport import batches, recordbatch, unpacking
 from streams.transport.errors import ReadFailed
 from tables.records import PROGRESS, Record, alert_key, cell_key
 
@@ -45,7 +45,7 @@ def theirs(answer: bytes) -> list[tuple[bytes | None, bytes | None]]:
 def by_arrays(answer: bytes) -> list[tuple[bytes | None, bytes | None]] | None:
     """Return the records of an answer's only batch as arrays find them; None if they do not."""
     (batch,) = recordbatch.batches(answer, LONG)
-    found = recordbatch._arrays(answer, batch)  # noqa: SLF001 - whether it is read so
+    found = recordbatch._arrays(*recordbatch._unpacked(answer, batch), batch.head)  # noqa: SLF001 - whether it is so
     return None if found is None else found[0].items()
 
 
@@ -117,6 +117,17 @@ def test_a_damaged_batch_is_refused(count: int) -> None:
         with pytest.raises(ReadFailed, match="offset 5 is damaged"):
             recordbatch.parse(bytes(answer), batch, 0)
         answer[place] ^= 0x40
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_batch_that_decompresses_to_more_than_its_bound_is_refused(compression: str, count: int) -> None:
+    """Rule: some kilobytes that claim to hold much more than a batch may are an error, not memory."""
+    size = unpacking.MAX_BYTES // count + 1
+    answer = built([Record(cell_key(1, 1, b"%d" % n), bytes(size)) for n in range(count)], 7, compression)
+    (batch,) = recordbatch.batches(answer, LONG)
+    with pytest.raises(ReadFailed, match="offset 7 cannot be read: they decompress to more than 67108864 bytes"):
+        recordbatch.parse(answer, batch, 0)
 
 
 def test_an_older_message_format_is_refused() -> None:
