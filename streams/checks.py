@@ -14,6 +14,7 @@ from streams.rekey.local import is_local
 from streams.settings import KafkaSettings
 from streams.spec import Alert, Declaration, Stream
 from tables.spec import DAY, Table
+from tables.windows.counted import Counted
 
 LONGEST_TOPIC = 249
 MOST_LIMIT = 10_000
@@ -122,6 +123,9 @@ def _window(table: Table, notes: Notes) -> None:
         if table.emit.every and table.window.unaligned:
             message = f"updates of {table.window.kind} windows go out one by one, for each key has windows of its own"
             notes.wrong((*path, "emit"), f"{message}; write emit: update")
+        if table.late is not None and isinstance(table.window, Counted):
+            message = "a window of rows is full with its last one, whatever its time, and no row is ever late"
+            notes.wrong((*path, "late"), f"{message}; leave `late` out", given=[(*path, "window")])
         return
     broken = [(*path, "window")]
     for column, each in table.aggregates.items():

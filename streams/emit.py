@@ -28,7 +28,8 @@ class Emitter:
 
     The record key is the table key. The value is a JSON object: the key fields (`.` is `_`), `window` with `start` and
     `end` in ms (null without window), and the columns. The headers `start` and `end` say the window too, and `n`, for
-    updated rows, the number of the write: of several with the same window and key the greatest counts. A row that is
+    updated rows, the number of the write: of several with the same window and key the greatest counts. Windows of a
+    number of rows have a `number` beside `start` and `end`, for several of a key may lie at one time. A row that is
     withdrawn is a tombstone with the headers of its window, and `reason`. Where windows follow the rows (sessions), one
     that was sent and is none any more is withdrawn in front of what took its place, with `n` too.
 
@@ -65,7 +66,7 @@ class Emitter:
         if rows.spans is None:
             window = window_of(self._panes, rows.window)
             return repeat((window, _headers(window, n)), len(rows))
-        windows = ({"start": span.start, "end": span.end} for span in rows.spans)
+        windows = (span.window for span in rows.spans)
         return ((window, _headers(window, n)) for window in windows)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from streams.closing import mark, marked_key
 from streams.cutting import size_of
 from streams.rules.events import window_of
+from streams.rules.rows import Span
 from tables.records import NEVER
 from tables.store import cells_of
 from tables.unaligned.cells import UnalignedCells
@@ -148,6 +149,6 @@ class Unaligned:
 
     def rows(self, store: Store, after: tuple[int, str], to: tuple[int, str]) -> Iterator[Kept]:
         """Yield the same."""
-        for number, key, start, end in self._cells.stored(store, after[0], to[0]):
+        for number, key, *span in self._cells.stored(store, after[0], to[0]):
             if after < (number, mark(key)) <= to:
-                yield number, key, {"start": start, "end": end}
+                yield number, key, Span(number, *span).window

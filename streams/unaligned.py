@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 20_000
 """Windows of which the rows are in memory at once."""
-EVER = 1 << 62
 REPLACED = "replaced"
 """Why the row of a window is withdrawn that is no longer one."""
 
@@ -60,13 +59,13 @@ class UnalignedCloser:
             return
         self._engine.ended.clear()
         if everything or touched is None:
-            touched = self._cells.closing(self._from, EVER)
+            touched = self._cells.opened(self._from)
         yield from self._update(self._cells.in_order(touched, self._from))
 
     def next_close(self) -> int | None:
         """Return the least watermark at which a window closes that has a row, or an alert changes by time."""
         window, due = self._cells.next_number(self._from), self._judge.next_due()
-        found = ([] if window is None else [window]) + ([] if due is None else [due[0]])
+        found = ([] if window is None else [window]) + ([] if due is None else [self._steps.ending_from(due[0])])
         return self._steps.closes_at(min(found)) if found else None
 
     def last_close(self) -> int | None:
@@ -83,11 +82,12 @@ class UnalignedCloser:
 
     def _close(self) -> Iterator[Write]:
         progress = self._engine.progress
-        if progress.watermark == NEVER:
+        until = self._cells.until(progress.watermark)
+        if until == NEVER:
             return
-        until = self._steps.open_from(progress.watermark)
         rows = self._cells.closing(self._from, until)
-        for place, changes, shown in self._judge.judged(self._closing(rows), until):
+        passed = NEVER if progress.watermark == NEVER else self._steps.open_from(progress.watermark)
+        for place, changes, shown in self._judge.judged(self._closing(rows), passed):
             yield from self._apply([*shown, *changes])
             progress.judged = max(progress.judged, (place[0], mark(place[1])))
         if self._from < until:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tables.records import NEVER
 from tables.shapes import Shapes, difference, evolved, kept_shapes
+from tables.windows.counted import Counted
 
 if TYPE_CHECKING:
     from streams.planned import TablePlan
@@ -53,12 +54,12 @@ def adopt(plan: TablePlan, progress: Progress, store: Store) -> tuple[Shapes, by
         all_shapes[0] = new = plan.shape
     elif not last.same(plan.shape):
         progress.shape = max(all_shapes) + 1
-        all_shapes[progress.shape] = new = _follow(plan, last, progress.shape, store)
+        all_shapes[progress.shape] = new = _follow(plan, last, progress, store)
     progress.base, progress.fingerprint = plan.shape.base_digest, plan.fingerprint
     return Shapes.of(all_shapes, progress.shape), None if new is None else new.encode()
 
 
-def _follow(plan: TablePlan, last: Shape, number: int, store: Store) -> Shape:
+def _follow(plan: TablePlan, last: Shape, progress: Progress, store: Store) -> Shape:
     """Return the declared shape as it goes on from the last one."""
     changed = difference(last, plan.shape).base
     if changed:
@@ -66,9 +67,15 @@ def _follow(plan: TablePlan, last: Shape, number: int, store: Store) -> Shape:
             f"table {plan.name}: its kept state is of another declaration: {words(changed)} changed. A worker that is "
             f"started now begins a changelog of its own for it (see `streams plan`); this one must be restarted"
         )
+    return evolved(last, plan.shape, progress.shape, _boundary(plan, progress, store))
+
+
+def _boundary(plan: TablePlan, progress: Progress, store: Store) -> int:
+    """Return the first pane of which nothing was seen yet; of windows of rows, the number of the next one to begin."""
+    if isinstance(plan.table.window, Counted):
+        return progress.judged[0]
     seen = [pane for pane, _ in store.groups()]
-    windowed = plan.table.window is not None
-    return evolved(last, plan.shape, number, max(seen) + 1 if windowed and seen else NEVER)
+    return max(seen) + 1 if plan.table.window is not None and seen else NEVER
 
 
 def words(names: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streams.kinds import Choice, Duration, Json, Kind, Report
+from streams.kinds import Choice, Duration, Integer, Json, Kind, Report
 from streams.nodes import Node, Scalar
 from streams.problems import Path
 from streams.shapes import Key, Section
@@ -28,6 +28,8 @@ def make_window(**values: Any) -> Window:
     (kind,) = named
     options = {option.name: option for option in kind.options}
     for name in values.keys() - options.keys():
+        if name in kind.refuses:
+            raise ValueError(f"{kind.kind} windows have no `{name}`: {kind.refuses[name]}; write {kind.example}")
         raise ValueError(f"{kind.kind} windows have no `{name}` (but {', '.join(options)}); write {kind.example}")
     for name, option in options.items():
         if option.default is None and name not in values:
@@ -68,7 +70,12 @@ class ZoneName(Kind):
 
 
 def _read_as(option: Option) -> Kind:
-    kinds = {"duration": Duration(least=option.least), "choice": Choice(option.choices), "zone": ZoneName()}
+    kinds: dict[str, Kind] = {
+        "duration": Duration(least=option.least),
+        "choice": Choice(option.choices),
+        "zone": ZoneName(),
+        "number": Integer(least=option.least),
+    }
     return kinds[option.takes]
 
 

@@ -32,6 +32,7 @@ from tables.aggregates.variance import variance
 from tables.spec import Table
 from tables.windows import Window
 from tables.windows.calendar import calendar
+from tables.windows.counted import counted
 from tables.windows.hopping import hopping
 from tables.windows.session import session
 from tables.windows.sliding import sliding
@@ -44,6 +45,7 @@ __all__ = [
     "collect_list",
     "collect_set",
     "count",
+    "counted",
     "delta",
     "derivative",
     "distinct",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tables.state import Columns
     from tables.store import Group, Store
 
+    Ints = NDArray[np.int64]
+
 MOST_ROWS = 10_000
 """Rows of one answer."""
 MOST_WINDOWS = 500
@@ -104,8 +106,8 @@ class BaseReader:
         progress = self.progress()
         return NEVER if progress is None else progress.judged[0]
 
-    def _listed(
-        self, keys: Sequence[bytes], state: State, rows: StateRows, bounds: Bounds, panes_: NDArray[np.int64]
+    def _listed(  # noqa: PLR0913, PLR0917 - a row is several columns
+        self, keys: Sequence[bytes], state: State, rows: StateRows, bounds: Bounds, panes_: Ints, numbers: Ints
     ) -> list[Row]:
         """Return the rows of windows that are the keys' own, each as its state row says.
 
@@ -113,18 +115,19 @@ class BaseReader:
             keys: key bytes of m windows.
             state: of all of them.
             rows: shape (m,), their state rows.
-            bounds: of the windows, whose numbers are their ends.
+            bounds: of the windows.
             panes_: shape (m,), the first pane (drawer) of each.
+            numbers: shape (m,), of the windows.
         """
         results = {
             name: each.result_within(state.of(name), rows, bounds) for name, each in self.table.aggregates.items()
         }
         columns = {name: column.tolist() for name, column in self._shapes.cleared(results, panes_).items()}
         judged = self._judged()
-        spans = zip(keys, bounds.start.tolist(), bounds.end.tolist(), strict=True)
+        spans = zip(keys, bounds.start.tolist(), bounds.end.tolist(), (numbers < judged).tolist(), strict=True)
         return [
-            Row(key, start, end, {name: values[i] for name, values in columns.items()}, end < judged)
-            for i, (key, start, end) in enumerate(spans)
+            Row(key, start, end, {name: values[i] for name, values in columns.items()}, closed)
+            for i, (key, start, end, closed) in enumerate(spans)
         ]
 
 

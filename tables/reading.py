@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tables.query import Reader
+from tables.unaligned.countedreader import CountedReader
 from tables.unaligned.reader import SessionReader
 from tables.unaligned.slidingreader import SlidingReader
+from tables.windows.counted import Counted
 from tables.windows.session import Session
 from tables.windows.sliding import Sliding
 
@@ -30,4 +32,6 @@ def reader(table: Table, store: Store, shapes: Shapes | None = None) -> AnyReade
         return SessionReader(table, store, table.window.panes(), shapes)
     if isinstance(table.window, Sliding):
         return SlidingReader(table, store, table.window, shapes)
+    if isinstance(table.window, Counted):
+        return CountedReader(table, store, table.window.panes(), shapes)
     return Reader(table, store, shapes)

@@ -93,9 +93,10 @@ class Recorder:
         """Return the steps of rows: one of all their keys, or one each where each has a window of its own."""
         if rows.spans is None:
             return [_Step(self._steps_of[table].end(rows.window), rows.keys, sides)]
+        ends = self._steps_of[table]
         each = zip(rows.spans, rows.keys, range(len(rows)), strict=True)
         return [
-            _Step(span.end, [key], [(left[at : at + 1], right[at : at + 1]) for left, right in sides])
+            _Step(ends.end(span.number), [key], [(left[at : at + 1], right[at : at + 1]) for left, right in sides])
             for span, key, at in each
         ]
 

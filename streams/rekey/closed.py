@@ -93,7 +93,7 @@ class ClosedRows:
     def _batches(self, progress: Progress, closed: Sequence[Rows]) -> Iterator[Batch]:
         before, n = progress.blocks
         lo, at, end = first_offset(before + 1), first_offset(n), first_offset(n + 1)
-        watermark = NEVER if progress.judged[0] == NEVER else self._steps.end(progress.judged[0]) - 1
+        watermark = self._steps.reached(progress.judged[0], progress.watermark)
         for index, rows in enumerate(closed):
             last = index == len(closed) - 1
             hi = end if last else at + len(rows)
@@ -112,13 +112,19 @@ class ClosedRows:
         window = window_of(self._steps, rows.window) or {"start": NEVER, "end": FOREVER}
         return np.full(len(rows), window["start"]), np.full(len(rows), window["end"])
 
+    def _running(self, rows: Rows) -> Ints:
+        """Return what time it was when each window closed."""
+        numbers = [rows.window] * len(rows) if rows.spans is None else [span.number for span in rows.spans]
+        found: Ints = self._steps.end(np.array(numbers, np.int64)) - 1
+        return found
+
     @property
     def _origin(self) -> str:
         return self._senders[0].origin
 
     def _batch(self, rows: Rows, span: tuple[int, int], at: int, watermark: int | None) -> Batch:
         """Return rows as a batch; its watermark is that of its last row where none is given."""
-        n, (start, end) = len(rows), self._bounds(rows)
+        n, (start, end), running = len(rows), self._bounds(rows), self._running(rows)
         offset, time = np.arange(at, at + n), end - 1
         uses = {name: type_ for sender in self._senders for name, type_ in sender.plan.types.items()}
         bounds = {WINDOW_START: Column("int", start), WINDOW_END: Column("int", end)}
@@ -127,7 +133,7 @@ class ClosedRows:
         known = {**rows.columns(uses), **bounds}
         columns = {name: fitted(known[name], type_) for name, type_ in uses.items()}
         none = np.empty(0, np.int64)
-        rekeyed = Rekeyed(int(time[-1]) if watermark is None else watermark, time, [], none)
+        rekeyed = Rekeyed(int(running[-1]) if watermark is None else watermark, running, [], none)
         return Batch(self._origin, *span, np.arange(n), columns, time, offset, source=source, rekeyed=rekeyed)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tables.windows import Steps
 
     Place = tuple[int, bytes]
-    """Event time in ms and table key: what happens is in this order."""
+    """Number of a window, or event time in ms, and table key: what happens is in this order."""
     Shown = tuple[Event | None, ...]
 
 NEVER = 1 << 62
@@ -36,12 +36,14 @@ class Step:
     """One window of one key that closes.
 
     Args:
-        at: its end, ms.
+        number: of the window.
+        at: when it ends, or was full, ms.
         key: table key.
         hits: for each rule its row if it holds.
         shown: the row as it is emitted, or None where only tables that read this one are told of it; else empty.
     """
 
+    number: int
     at: int
     key: bytes
     hits: tuple[Hit | None, ...]
@@ -85,7 +87,7 @@ class OwnRule(Rule):
 
     def _falls_at(self, live: Live) -> int:
         """Return when the row is kept no longer on which an alert stands."""
-        return (live.end or 0) + self._stands
+        return max(live.end or 0, self._steps.end(live.window)) + self._stands
 
     def next_due(self) -> Place | None:
         """Return when and for which key time alone changes an alert next."""
@@ -101,7 +103,8 @@ class OwnRule(Rule):
         """Return the rows that hold, by position."""
         spans = rows.spans or ()
         return {
-            at: Hit(values, value, spans[at].number, spans[at].start if self._eager else spans[at].end,
+            at: Hit(values, value, spans[at].number,
+                    spans[at].start if self._eager else self._steps.end(spans[at].number),
                     spans[at].start, spans[at].end)
             for at, values, value in self._holding(rows)
         }  # fmt: skip
@@ -111,7 +114,7 @@ class OwnRule(Rule):
         live = self.live.get(step.key)
         if live is None and hit is None:
             return []
-        if self._eager and live is not None and step.at < live.window:
+        if self._eager and live is not None and step.number < live.window:
             return []  # the alert stands for a later, still open window
         after = self._hit(step.key, live, hit, step.at) if hit is not None else missed(live, step.at, self._keep)  # type: ignore[arg-type] # one of both is there
         return self._judged(step.key, after, step.at)
@@ -171,6 +174,7 @@ class OwnJudge(Judge):
     def __init__(self, plan: TablePlan, steps: Steps) -> None:
         """Begin without alerts."""
         self._rules = [OwnRule(rule, plan, steps) for rule in plan.rules]
+        self._steps = steps
         super().__init__(self._rules)
 
     def steps(self, rows: Rows, shown: Sequence[Event | None]) -> Iterator[Step]:
@@ -186,27 +190,34 @@ class OwnJudge(Judge):
         spans = rows.spans or ()
         for at, key in enumerate(rows.keys):
             if shown or key in names:
-                yield Step(spans[at].end, key, tuple(each.get(at) for each in hits), tuple(shown[at : at + 1]))
+                number = spans[at].number
+                yield Step(
+                    number,
+                    self._steps.end(number),
+                    key,
+                    tuple(each.get(at) for each in hits),
+                    tuple(shown[at : at + 1]),
+                )
 
     def judged(self, steps: Iterable[Step], until: int) -> Iterator[tuple[Place, list[Change], Shown]]:
-        """Yield what happens before `until` (ms), in order: when and to which key, what it changes, what is shown.
+        """Yield what happens in order: at which window of which key, what it changes, what is shown.
 
         What is yielded must have happened before the next is asked for.
 
         Args:
             steps: windows that close, in their order.
-            until: all of it is before this time.
+            until: the first window that is not judged, as far as time goes.
         """
         for step in steps:
-            yield from self._lapses((step.at, step.key))
+            yield from self._lapses(self._steps.place(step.number, step.key))
             changes = [c for rule, hit in zip(self._rules, step.hits, strict=True) for c in rule.closed(step, hit)]
-            yield (step.at, step.key), changes, step.shown
-        yield from self._lapses((until, b""))
+            yield (step.number, step.key), changes, step.shown
+        yield from self._lapses(self._steps.place(until, b""))
 
     def _lapses(self, before: Place) -> Iterator[tuple[Place, list[Change], Shown]]:
         while (due := self.next_due()) is not None and due < before:
             changes = [change for rule in self._rules if rule.next_due() == due for change in rule.lapsed(*due)]
-            yield due, changes, ()
+            yield (self._steps.ending_from(due[0]), due[1]), changes, ()
 
     def next_due(self) -> Place | None:
         """Return when and for which key time alone changes an alert next."""

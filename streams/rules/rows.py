@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """An unaligned window of one key: its number, and `[start, end)` in ms."""
+    """An unaligned window of one key: its number, and `[start, end)` in ms.
+
+    `began` is the number with which it began where it is that which tells two windows of a key apart.
+    """
 
     number: int
     start: int
     end: int
+    began: int | None = None
+
+    @property
+    def window(self) -> dict[str, int]:
+        """The window as events say it."""
+        return {"start": self.start, "end": self.end, **({} if self.began is None else {"number": self.began})}
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ class _Reader:
     def _step(self, table: str, name: str) -> None:
         """Refuse an evaluation interval that would move the alert's times."""
         window, given = self.declaration.tables[table].window, self.layout.evaluation_interval
-        step = window.interval if window else None
+        step = (window.interval or None) if window else None
         if given is not None and step is not None and given != step:
             self._wrong(
                 ("evaluation_interval",),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tables.spec import Table
     from tables.store import Store
     from tables.windows.ends import Ends
+    from tables.windows.filled import Filled
 
 Ints = NDArray[np.int64]
 _record = partial(tuple.__new__, Record)
@@ -45,16 +46,16 @@ class UnalignedCells(ABC):
 
     Args:
         table: the declared table.
-        ends: of its windows.
+        steps: of its windows.
     """
 
-    def __init__(self, table: Table, ends: Ends) -> None:
+    def __init__(self, table: Table, steps: Ends | Filled) -> None:
         """Make a partition without cells."""
-        self.table, self.panes = table, ends
+        self.table, self.panes = table, steps
         self._rows = OpenRows(columns_of(table), table.max_keys)
         self.keys = self._rows.keys
         self._shapes = Shapes()
-        self._closed = Closed(ends, table.keep)
+        self._closed = Closed(steps, table.keep)
         self._least = NEVER
         self.pending = 0
         """How many records the dirty cells make, at most."""
@@ -170,6 +171,10 @@ class UnalignedCells(ABC):
 
     # Windows. What stands for windows, in arrays of one entry each, is each kind's own: state rows, or keys and ends.
 
+    def until(self, watermark: int) -> int:
+        """Return the first window that a watermark (ms) leaves open."""
+        return NEVER if watermark == NEVER else self.panes.open_from(watermark)
+
     @abstractmethod
     def touched(self) -> Rows:
         """Return the windows that dirty cells changed, in no order."""
@@ -181,6 +186,10 @@ class UnalignedCells(ABC):
     @abstractmethod
     def closing(self, from_: int, to: int) -> Rows:
         """Return the windows whose numbers are in `[from_, to)`, by number and key bytes."""
+
+    def opened(self, from_: int) -> Rows:
+        """Return the windows that are open, of those that have numbers from `from_` on."""
+        return self.closing(from_, FOREVER)
 
     @abstractmethod
     def in_order(self, windows: Rows, from_: int) -> Rows:
@@ -195,12 +204,12 @@ class UnalignedCells(ABC):
         """Return the greatest one."""
 
     @abstractmethod
-    def spans(self, windows: Rows) -> list[tuple[int, int, int]]:
-        """Return number, start and end (ms) of windows."""
+    def spans(self, windows: Rows) -> list[tuple[int, ...]]:
+        """Return number, start and end (ms) of windows, and what else tells two of a key apart."""
 
-    @abstractmethod
     def retracted(self, windows: Rows) -> list[list[tuple[int, int]]]:
-        """Return for each window those (start and end, ms) that the write that wrote it takes back."""
+        """Return for each window those (start and end, ms) that the write that wrote it takes back; none."""
+        return [[] for _ in range(len(windows))]
 
     @abstractmethod
     def keys_of(self, windows: Rows) -> list[bytes]:
@@ -211,8 +220,8 @@ class UnalignedCells(ABC):
         """Return every aggregate over these windows by name, in their order."""
 
     @abstractmethod
-    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, int, int]]:
-        """Return (number, key bytes, start, end) of the windows in a store, by number and key.
+    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, *tuple[int, ...]]]:
+        """Return (number, key bytes, start, end ...) of the windows in a store, by number and key; see `spans`.
 
         Args:
             store: of the partition.
@@ -282,3 +291,8 @@ class UnalignedCells(ABC):
     @abstractmethod
     def _restored(self, items: list[tuple[bytes, bytes]], judged_before: int) -> int:
         """Take cells in, and forget those again that are closed; return how many stay."""
+
+
+def same(one: Ints, other: Ints) -> bool:
+    """Return whether two arrays are the same memory."""
+    return len(one) == len(other) and one.ctypes.data == other.ctypes.data

@@ -13,34 +13,36 @@ from tables.windows import FOREVER
 if TYPE_CHECKING:
     from tables.store import Store
     from tables.windows.ends import Ends
+    from tables.windows.filled import Filled
 
 
 class Closed:
     """The drawers that hold closed cells of one table partition.
 
     Args:
-        ends: of its windows.
+        steps: of its windows.
         keep: how long closed rows can be asked for, in ms.
 
     Attributes:
         judged_before: the first window that was not judged at the write before.
     """
 
-    def __init__(self, ends: Ends, keep: int) -> None:
+    def __init__(self, steps: Ends | Filled, keep: int) -> None:
         """Know of none."""
-        self._ends, self._keep = ends, keep
+        self._steps, self._keep = steps, keep
         self._drawers: list[int] = []
         self._half_expired: bytes | None = None
         self.judged_before = NEVER
 
     def note(self, drawers: list[int]) -> None:
-        """Note drawers that hold closed cells."""
+        """Note drawers that hold closed cells, but for that of windows that never end."""
         for drawer in set(drawers) - set(self._drawers):
-            heapq.heappush(self._drawers, drawer)
+            if self._steps.drawn_to(drawer) < FOREVER:
+                heapq.heappush(self._drawers, drawer)
 
     def next_expiry(self) -> int | None:
         """Return the watermark at which the next drawer of closed cells expires; None if there is none."""
-        return self._ends.drawn_to(self._drawers[0]) + self._keep if self._drawers else None
+        return self._expires(self._drawers[0]) if self._drawers else None
 
     def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
         """Return tombstones for closed cells whose drawer's end + keep has passed, at most `budget`.
@@ -68,5 +70,9 @@ class Closed:
 
     def _over(self, drawer: int, watermark: int, before: int) -> bool:
         """Return whether all windows of a drawer were judged in an earlier write, and are kept no longer."""
-        end = self._ends.drawn_to(drawer)
-        return end + self._keep <= watermark and end <= min(self.judged_before, before)
+        last = self._steps.drawn_to(drawer)
+        return self._expires(drawer) <= watermark and last <= min(self.judged_before, before)
+
+    def _expires(self, drawer: int) -> int:
+        """Return the watermark at which a drawer is kept no longer."""
+        return self._steps.end(self._steps.drawn_to(drawer)) + self._keep

@@ -16,15 +16,16 @@ from tables.unaligned.names import after_key, escaped, of_key, split
 from tables.unaligned.span import SPAN, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tables.shapes import Shapes
     from tables.spec import Table
     from tables.store import Store
     from tables.windows.ends import Ends
+    from tables.windows.filled import Filled
 
     Cell = tuple[bytes, int, bytes]
-    """Key bytes, first time (ms), and value."""
+    """Key bytes, what tells the cell from others of the key (its first time, ms), and value."""
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -35,14 +36,14 @@ class SessionReader(BaseReader):
     Args:
         table: the declared table.
         store: its partition's store.
-        ends: of its windows.
+        steps: of its windows.
         shapes: of the state as its engine writes it; None takes what the store says.
     """
 
-    def __init__(self, table: Table, store: Store, ends: Ends, shapes: Shapes | None = None) -> None:
+    def __init__(self, table: Table, store: Store, steps: Ends | Filled, shapes: Shapes | None = None) -> None:
         """Look at a store; no cell is read yet."""
         super().__init__(table, store, columns_of(table), shapes)
-        self._ends = ends
+        self._steps = steps
 
     def get(self, key: bytes, from_: int | None = None, to: int | None = None, limit: int = MOST_ROWS) -> list[Row]:
         """Return the rows of one key for the windows that start in `[from_, to)`, oldest first.
@@ -54,14 +55,8 @@ class SessionReader(BaseReader):
             limit: most windows to look at, the newest.
         """
         prefix = of_key(key)
-        cells = [
-            cell
-            for drawer in self._drawers(from_)
-            for cell in self._scan(drawer, prefix=prefix)
-            if _starts(cell, from_, to)
-        ]
-        cells.sort(key=itemgetter(1))
-        return self._rows(cells[-limit:])
+        cells = [cell for drawer in self._drawers(from_) for cell in self._scan(drawer, prefix=prefix)]
+        return self._rows(sorted(self._within(cells, from_, to), key=itemgetter(1))[-limit:])
 
     def between(  # noqa: PLR0913, PLR0917 - what to look for, and how far
         self,
@@ -91,8 +86,8 @@ class SessionReader(BaseReader):
         bound = min(ends, default=None)
         page, last = first_keys((key for key in found if bound is None or key < bound), limit)
         last = last or (None if bound is None else max(page, default=None))
-        cells = [cell for key in page for cell in sorted(found[key], key=itemgetter(1)) if _starts(cell, from_, to)]
-        return [Page(self._rows(cells), last, complete)]
+        cells = [cell for key in page for cell in sorted(found[key], key=itemgetter(1))]
+        return [Page(self._rows(self._within(cells, from_, to)), last, complete)]
 
     def latest(
         self, prefix: bytes = b"", after: bytes | None = None, limit: int = 100, budget: int = BUDGET
@@ -105,7 +100,7 @@ class SessionReader(BaseReader):
     def closed(self, limit: int = 100, budget: int = BUDGET) -> list[Row]:
         """Return for the first keys the row of their latest closed window."""
         judged = self._judged()
-        newest, _ = self._newest(b"", None, limit, budget, lambda cell: self._end(cell) < judged)
+        newest, _ = self._newest(b"", None, limit, budget, lambda cell: self._number(cell) < judged)
         return self._rows([newest[key] for key in first_keys(newest, limit)[0]])
 
     def count_keys(self, budget: int = BUDGET) -> tuple[int, bool]:
@@ -135,7 +130,7 @@ class SessionReader(BaseReader):
 
     def _drawers(self, from_: int | None) -> list[int]:
         """Return the drawers that may have windows that start at `from_` (ms) or later, rising."""
-        least = None if from_ is None else self._ends.drawer(from_)
+        least = None if from_ is None else self._steps.drawer(self._steps.ending_from(from_))
         return sorted(drawer for drawer, _ in self._store.groups() if least is None or drawer >= least)
 
     def _scan(self, drawer: int, after: bytes | None = None, prefix: bytes = b"") -> Iterator[Cell]:
@@ -145,27 +140,26 @@ class SessionReader(BaseReader):
             key, first = split(name)
             yield key, first, value
 
-    def _end(self, cell: Cell) -> int:
+    def _within(self, cells: Iterable[Cell], from_: int | None, to: int | None) -> list[Cell]:
+        """Return the cells of windows that start in `[from_, to)`."""
+        return [cell for cell in cells if (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)]
+
+    def _number(self, cell: Cell) -> int:
+        """Return the number of a cell's window."""
         state = self._empty.like()
         rows, _ = state.decode([cell[2]])
-        return int(self._ends.last_of(state.of(SPAN)["last"][rows])[0])
+        return int(self._steps.last_of(state.of(SPAN)["last"][rows])[0])
 
-    def _rows(self, cells: Iterable[Cell]) -> list[Row]:
+    def _rows(self, cells: Sequence[Cell]) -> list[Row]:
         """Return the rows of cells, in this order."""
-        given = list(cells)
-        if not given:
+        if not cells:
             return []
         state = self._empty.like()
-        at, _ = state.decode([value for _, _, value in given])
-        ends = self._ends.last_of(state.of(SPAN)["last"][at])
-        firsts = np.array([first for _, first, _ in given], np.int64)
-        keys = [key for key, _, _ in given]
-        return self._listed(keys, state, at, Bounds(firsts, ends), self._ends.drawer(firsts))
-
-
-def _starts(cell: Cell, from_: int | None, to: int | None) -> bool:
-    """Return whether a window starts in `[from_, to)`."""
-    return (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)
+        at, _ = state.decode([value for _, _, value in cells])
+        ends = self._steps.last_of(state.of(SPAN)["last"][at])
+        firsts = np.array([first for _, first, _ in cells], np.int64)
+        keys = [key for key, _, _ in cells]
+        return self._listed(keys, state, at, Bounds(firsts, ends), self._steps.drawer(firsts), ends)
 
 
 def collect(cells: Iterator[T], limit: int | None, budget: int, found: dict[bytes, list[T]], ends: list[bytes]) -> int:

@@ -12,7 +12,7 @@ from tables.aggregates.base import Bounds
 from tables.groups import compact
 from tables.records import NEVER, Record
 from tables.store import cells_of
-from tables.unaligned.cells import UnalignedCells
+from tables.unaligned.cells import UnalignedCells, same
 from tables.unaligned.joining import ALONE, Joined, Spans, joined
 from tables.unaligned.names import named, split
 from tables.unaligned.span import SPAN
@@ -54,7 +54,7 @@ class SessionCells(UnalignedCells):
 
         It is asked for twice: to cut a batch, and to fold what was not cut.
         """
-        if self._planned is not None and _same(self._planned[0], codes) and _same(self._planned[1], time):
+        if self._planned is not None and same(self._planned[0], codes) and same(self._planned[1], time):
             return self._planned[2:]
         rows = self._rows.of(compact(codes)[0])
         opened = Spans(self._rows.code[rows], self._rows.first[rows], self._rows.last[rows])
@@ -208,7 +208,7 @@ class SessionCells(UnalignedCells):
         greatest = int(numbers.max(initial=NEVER))
         return greatest if len(numbers) and greatest >= from_ else None
 
-    def spans(self, rows: Rows) -> list[tuple[int, int, int]]:
+    def spans(self, rows: Rows) -> list[tuple[int, ...]]:
         """Return number, start and end (ms) of the windows of these cells."""
         numbers = self._numbers(rows).tolist()
         return list(zip(numbers, self._rows.first[rows].tolist(), numbers, strict=True))
@@ -238,7 +238,7 @@ class SessionCells(UnalignedCells):
         self._planned = None
         return super().evict(judged_before)
 
-    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, int, int]]:
+    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, *tuple[int, ...]]]:
         """Return (number, key bytes, start, end) of the windows in a store, by number and key.
 
         Args:
@@ -248,7 +248,7 @@ class SessionCells(UnalignedCells):
         """
         drawers = sorted(drawer for drawer, _ in store.groups())
         wanted = [d for d in drawers if self.panes.drawn_to(d) > after and self.panes.drawn_to(d - 1) <= to]
-        found = []
+        found: list[tuple[int, bytes, *tuple[int, ...]]] = []
         for drawer in wanted:
             items = list(cells_of(store, drawer, 0))
             state = self._rows.state.like()
@@ -270,8 +270,3 @@ class SessionCells(UnalignedCells):
         if len(closed):
             rows.drop(closed)
         return len(at) - len(closed)
-
-
-def _same(one: Ints, other: Ints) -> bool:
-    """Return whether two arrays are the same memory."""
-    return len(one) == len(other) and one.ctypes.data == other.ctypes.data

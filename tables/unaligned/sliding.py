@@ -162,13 +162,9 @@ class SlidingCells(UnalignedCells):
         ends = self._between(from_, FOREVER).end
         return int(ends.max()) if len(ends) else None
 
-    def spans(self, windows: Rows) -> list[tuple[int, int, int]]:
+    def spans(self, windows: Rows) -> list[tuple[int, ...]]:
         """Return number, start and end (ms) of windows."""
         return [(end, end - self._size - 1, end) for end in windows[:, 1].tolist()]
-
-    def retracted(self, windows: Rows) -> list[list[tuple[int, int]]]:
-        """Return nothing for each window: none is ever replaced by another one."""
-        return [[] for _ in range(len(windows))]
 
     def keys_of(self, windows: Rows) -> list[bytes]:
         """Return the key bytes of windows."""
@@ -186,7 +182,7 @@ class SlidingCells(UnalignedCells):
 
     # Forget and restore
 
-    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, int, int]]:
+    def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, *tuple[int, ...]]]:
         """Return (number, key bytes, start, end) of the windows in a store with numbers from `after` to `to`."""
         drawers = sorted(drawer for drawer, _ in store.groups())
         early = to + self._size + 2

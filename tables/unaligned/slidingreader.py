@@ -163,7 +163,8 @@ class SlidingReader(BaseReader):
         made, rows = merged(self.table.aggregates, state, replace(found, rows=at), windows, size)
         starts = windows.end - self._length
         of = [keys[code] for code in windows.code.tolist()]
-        return self._listed(of, made, rows, Bounds(starts, windows.end), self._ends.drawer(starts))
+        bounds = Bounds(starts, windows.end)
+        return self._listed(of, made, rows, bounds, self._ends.drawer(starts), windows.end)
 
 
 def _all(windows: Windows) -> Windows:

@@ -1,10 +1,12 @@
-"""What cells of sessions hold besides aggregates, since their windows cannot be told from their names."""
+"""What cells hold besides aggregates where their windows cannot be told from their names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tables.aggregates.base import Fixed, Objects, Ragged
+from tables.windows.counted import Counted
+from tables.windows.filled import OPEN
 from tables.windows.session import Session
 
 if TYPE_CHECKING:
@@ -16,16 +18,25 @@ if TYPE_CHECKING:
 
 SPAN = "(span)"
 """What stands for an aggregate in cells of sessions: the time of the last row, and the spans of rows that the write
-that wrote it took back (first and last row, ms), for those who were shown them."""
-_COLUMNS: Mapping[str, Fixed | Ragged | Objects] = {
+that wrote it took back (first and last row, ms), for those who were shown them. In cells of windows of a number of
+rows: how many they are, the least and the greatest of their times, and the number of the window when it was full."""
+_COUNTED: Mapping[str, Fixed | Ragged | Objects] = {
+    "rows": Fixed("<i8"),
+    "first": Fixed("<i8"),
+    "last": Fixed("<i8"),
+    "number": Fixed("<i8", OPEN),
+}
+_SESSION: Mapping[str, Fixed | Ragged | Objects] = {
     "last": Fixed("<i8"),
     "gone": Ragged((("first", "<i8"), ("last", "<i8"))),
 }
 
 
 def span_columns(table: Table) -> Columns:
-    """Return the state columns of a table's cells besides those of its aggregates: none but for sessions."""
-    return {SPAN: _COLUMNS} if isinstance(table.window, Session) else {}
+    """Return the state columns of a table's cells besides those of its aggregates: none where names tell."""
+    if isinstance(table.window, Counted):
+        return {SPAN: _COUNTED}
+    return {SPAN: _SESSION} if isinstance(table.window, Session) else {}
 
 
 def columns_of(table: Table) -> Columns:

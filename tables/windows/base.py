@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tables.durations import render
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from tables.windows.panes import Steps
@@ -28,7 +29,7 @@ class Option:
         doc: a sentence for the reference.
         default: what is meant where the key is missing, for the reference; None must be given.
         takes: what the value must be.
-        least: the least duration, in ms.
+        least: the least duration, in ms, or number.
         choices: the words, where it takes one of a few.
         argument: the field; None is `name`.
     """
@@ -36,7 +37,7 @@ class Option:
     name: str
     doc: str
     default: str | None = None
-    takes: Literal["duration", "choice", "zone"] = "duration"
+    takes: Literal["duration", "choice", "zone", "number"] = "duration"
     least: int = 0
     choices: tuple[str, ...] = ()
     argument: str | None = None
@@ -66,6 +67,8 @@ class Window(ABC):
     """A mapping as it may stand in a declaration, for messages."""
     unaligned: ClassVar[bool] = False
     """Whether each key has windows of its own, which follow its rows."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Why it does not have some of the keys that others have."""
 
     grace: int = field(default=GRACE, kw_only=True)
 
@@ -98,4 +101,8 @@ class Window(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return the kind, its fields (durations in ms) and the windows in words, as JSON."""
-        return {"kind": self.kind, **asdict(self), "text": f"{self.words()}, grace {render(self.grace)}"}
+        return {"kind": self.kind, **asdict(self), "text": self.text()}
+
+    def text(self) -> str:
+        """Return what they are and how long they stay open, in words."""
+        return f"{self.words()}, grace {render(self.grace)}"

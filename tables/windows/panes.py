@@ -72,6 +72,15 @@ class Steps(ABC):
         """
         return np.maximum(self.first_of(pane), self.open_from(watermark))
 
+    def place(self, window: int, key: bytes) -> tuple[int, bytes]:
+        """Return what is judged before a window of a key's own: what time alone changes up to this time and key."""
+        return window, key
+
+    def reached(self, window: int, watermark: int) -> int:
+        """Return the watermark of closed rows, of which this window is the first that is not closed."""
+        del watermark
+        return NEVER if window == NEVER else self.end(window) - 1
+
     def late(self, pane: Times, first: Times) -> NDArray[np.bool_]:
         """Return a mask, True where all windows of a row's pane were closed: it counts in none."""
         late: NDArray[np.bool_] = first > self.last_of(pane)

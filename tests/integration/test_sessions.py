@@ -1,4 +1,4 @@
-"""Sessions and sliding windows on Apache Kafka, keyed and re-keyed: a worker is killed, and each row counts once."""
+"""Sessions, sliding and count windows on Apache Kafka, keyed and re-keyed: a worker is killed, each row counts once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.integration.app_run import Run, alerts, compacted
 from tests.outside import Sent, committed, create_topic, produce, read, until
 from tests.streams.oracle import Event
 from tests.streams.own_oracle import FAR, Rule, Sessions
+from tests.streams.test_counted import Counted, Row, told
 from tests.streams.test_sliding import Sliding
 
 pytestmark = [pytest.mark.kafka]
@@ -50,9 +51,23 @@ tables:
     key: user
     window: {{session: 4s, grace: 30s}}
     aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v")}}
+  sevens:
+    from: clicks
+    key: host
+    window: {{count: 7}}
+    keep: 4w
+    emit: close
+    aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v")}}
+  turns:
+    from: clicks
+    key: user
+    window: {{count: 7}}
+    keep: 4w
+    aggregates: {{n: count(), total: sum("v")}}
 alerts:
   - {{alert: Many, table: visits, expr: n >= 5, for: 20s, keep_firing_for: 10s}}
 """
+SEVEN = 7
 Rows = dict[tuple[int, int, str], dict[str, Any]]
 
 
@@ -92,7 +107,8 @@ def test_a_killed_worker_and_a_new_one_change_no_session(run: Run) -> None:
     run.workers["a"].kill()
     run.worker("c")
     feeding.join()
-    until(lambda: done(run, topic) and done(run, f"{run.app}-users-repartition"), run.said, 90)
+    hops = [f"{run.app}-{name}-repartition" for name in ("users", "turns")]
+    until(lambda: done(run, topic) and all(done(run, hop) for hop in hops), run.said, 90)
     assert [run.workers[name].stop() for name in "bc"] == [0, 0], run.said()
     planned, oracles = plan(load(run.declaration)), [oracle(run, topic, number) for number in range(PARTITIONS)]
     assert rows(run, planned, "visits") == {
@@ -103,6 +119,39 @@ def test_a_killed_worker_and_a_new_one_change_no_session(run: Run) -> None:
     assert min(len(each.late) for each in oracles) > 5
     assert rows(run, planned, "recent") == slid(run, topic)
     assert {at[1:]: row for at, row in rows(run, planned, "users").items()} == users(run, topic)
+    check_counted(run, planned, topic)
+
+
+def check_counted(run: Run, planned: Plan, topic: str) -> None:
+    """Compare the count windows with the records in their order; behind the re-key each has its rows, and none twice."""
+    oracles = [Counted(SEVEN, Rule(0)).read(events_of(run, topic, number)) for number in range(PARTITIONS)]
+    assert listed(run, planned, "sevens") == sorted((row for each in oracles for row in each.rows), key=str)
+    assert sorted(finals(run), key=str) == sorted((row for each in oracles for row in each.closed), key=str)
+    values = [json.loads(each.value) for each in read(run.bootstrap, topic)]
+    for user in {value["user"] for value in values}:
+        mine = [value["v"] for value in values if value["user"] == user]
+        found = [each[-1] for each in listed(run, planned, "turns") if each[0] == user]
+        full, rest = divmod(len(mine), SEVEN)
+        assert sorted((each["n"] for each in found), reverse=True) == [SEVEN] * full + [rest] * (rest > 0)
+        assert sum(each["total"] for each in found) == sum(mine)
+
+
+def listed(run: Run, planned: Plan, name: str) -> list[Row]:
+    """Return key, start, end and columns of each row, as the compacted changelog says."""
+    table = planned.tables[name]
+    stores = compacted(run.bootstrap, table.changelog).values()
+    found = TableView(table.table, [reader(table.table, store) for store in stores]).rows()
+    return sorted(((str(each.key), each.start or 0, each.end or 0, each.values) for each in found), key=str)
+
+
+def finals(run: Run) -> list[Row]:
+    """Return the final rows of the count windows that were sent, without repeats, which must be equal."""
+    once: dict[bytes, tuple[str, bytes]] = {}
+    for record in read(run.bootstrap, f"{run.app}-sevens"):
+        number = dict(record.headers)["number"]
+        sent = (record.key or b"").decode(), record.value or b""
+        assert once.setdefault(number + b" " + sent[0].encode(), sent) == sent
+    return [told(key, json.loads(value)) for key, value in once.values()]
 
 
 def done(run: Run, topic: str) -> bool:

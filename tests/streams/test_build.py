@@ -18,7 +18,7 @@ from streams.load import load
 from streams.problems import DeclarationError, Problem
 from streams.shapes import Section
 from streams.spec import Stream, TimeField
-from tables import calendar, count, hopping, last, mean, quantile, rate, session, sliding, tumbling, windows
+from tables import calendar, count, counted, hopping, last, mean, quantile, rate, session, sliding, tumbling, windows
 from tables.spec import Table
 
 GOLDEN = Path(__file__).parent.parent / "declarations"
@@ -212,6 +212,7 @@ def test_windows_in_both_spellings() -> None:
         "days": calendar("day", zone="Europe/Berlin", grace="10s"),
         "activity": session("5m", grace="1m"),
         "recent": sliding("5m", grace="1m"),
+        "hundreds": counted(100),
     }
     for name, window in called.items():
         app.table(name, from_=access, key="host", window=window, n=count())

@@ -35,6 +35,7 @@ def planned_with(window: str, rule: Rule, emit: str, judge: str, extra: str = ""
         extra: further aggregates, after a comma.
     """
     keep = "4w" if rule.keep == FAR else f"{rule.keep}s"
+    grace = "" if window.startswith("count") else f", grace: {rule.grace}s"
     return plan(
         loads(f"""
 app: t
@@ -44,7 +45,7 @@ tables:
   traffic:
     from: access
     key: host
-    window: {{{window}, grace: {rule.grace}s}}
+    window: {{{window}{grace}}}
     keep: {keep}
     emit: {emit}
     aggregates: {{n: count(), total: sum("v"), low: min("v"), high: max("v"), final: last("v"){extra}}}

@@ -1,7 +1,8 @@
 """Which events each window of each key holds, by kind of window, one event at a time in plain Python.
 
 `ROWS` has a function for each registered kind: it takes the declared window and events in the order of arrival, and
-returns the events that count by (key, start, end). What a kind's windows are is said here again, from the declaration
+returns the events that count by (key, start, end), and, where several windows of a key may be the same by these, which
+of them it is in the order in which they began. What a kind's windows are is said here again, from the declaration
 alone; nothing is asked of the code under test.
 """
 
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 Span = tuple[int, int]
-Rows = dict[tuple[str, int, int], list["Seen"]]
+Rows = dict[tuple[Any, ...], list["Seen"]]
 
 
 class Seen(NamedTuple):
@@ -115,10 +116,24 @@ def sliding(window: Any, events: Sequence[Seen]) -> Rows:
     return found
 
 
+def counted(window: Any, events: Sequence[Seen]) -> Rows:
+    """Return the windows of so many rows of a key as they come, none of which is late."""
+    of_key: dict[str, list[Seen]] = defaultdict(list)
+    for event in events:
+        of_key[event.key].append(event)
+    found: Rows = {}
+    for key, rows in of_key.items():
+        for part in (rows[at : at + window.size] for at in range(0, len(rows), window.size)):
+            span = min(each.time for each in part), max(each.time for each in part) + 1
+            found[(key, *span, sum(at[:3] == (key, *span) for at in found))] = part
+    return found
+
+
 ROWS: dict[str, Callable[[Any, Sequence[Seen]], Rows]] = {
     "tumbling": assigned(even),
     "hopping": assigned(even),
     "calendar": assigned(calendar),
     "session": sessions,
     "sliding": sliding,
+    "count": counted,
 }
