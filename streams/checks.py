@@ -120,9 +120,6 @@ def _window(table: Table, notes: Notes) -> None:
         message = "`to` names a topic for rows, but none are emitted; add emit: close or emit: update, or leave it out"
         notes.wrong((*path, "to"), message, given=[(*path, "emit")])
     if table.window is not None:
-        if table.emit.every and table.window.unaligned:
-            message = f"updates of {table.window.kind} windows go out one by one, for each key has windows of its own"
-            notes.wrong((*path, "emit"), f"{message}; write emit: update")
         if table.late is not None and isinstance(table.window, Counted):
             message = "a window of rows is full with its last one, whatever its time, and no row is ever late"
             notes.wrong((*path, "late"), f"{message}; leave `late` out", given=[(*path, "window")])

@@ -336,6 +336,7 @@ class TableEngine:
     def _acknowledged(self) -> None:
         self.progress.before, self.progress.withdrawn_before = self.progress.judged, self.progress.withdrawn
         self.cells.evict(self.progress.before[0])
+        self._updates.acknowledged()
 
     def _write(self) -> Write:
         """Return the records of one write, progress last, and what it owes."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tables.records import NEVER
+from tables.unaligned.cells import UnalignedCells
 
 if TYPE_CHECKING:
     from streams.effects import Event
@@ -40,6 +41,13 @@ class Updates:
         """Go on with a restored state, of which nobody knows whether rows wait."""
         self._step = self._now()
         self._waiting = int(bool(self._every))
+        self.acknowledged()
+
+    def acknowledged(self) -> None:
+        """Let cells know which of their rows others were shown, so that windows that change are taken back."""
+        cells, progress = self._engine.cells, self._engine.progress
+        if isinstance(cells, UnalignedCells):
+            cells.shown = progress.shown[1] if self._every else progress.n
 
     def next(self) -> int | None:
         """Return the watermark at which rows that wait go out, None if none do."""

@@ -57,6 +57,8 @@ class UnalignedCells(ABC):
         self._shapes = Shapes()
         self._closed = Closed(steps, table.keep)
         self._least = NEVER
+        self.shown = NEVER
+        """The last write with which rows were shown to others, where updates are."""
         self.pending = 0
         """How many records the dirty cells make, at most."""
         self.pending_bytes = 0

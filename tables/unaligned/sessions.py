@@ -117,15 +117,29 @@ class SessionCells(UnalignedCells):
 
     def _bury(self, gone: Rows, into: Rows) -> None:
         """Note which names, and which rows that others were shown, go with cells that become part of others."""
-        rows = self._rows
-        for row, heir in zip(gone.tolist(), into.tolist(), strict=True):
-            taken = self._gone.pop(row, [])
-            if rows.kept_first[row] != NEVER:
-                self._graves += self._kept_names(np.array([row]))
-                taken.append((int(rows.kept_first[row]), int(rows.kept_last[row])))
-                self.pending_bytes += _GONE.itemsize
-            if taken and self._shows:
+        self._graves += self._kept_names(gone[self._rows.kept_first[gone] != NEVER])
+        if not self._shows:
+            return
+        for row, heir, shown in zip(gone.tolist(), into.tolist(), self._seen(gone), strict=True):
+            taken = [*self._gone.pop(row, ()), *shown]
+            self.pending_bytes += len(shown) * _GONE.itemsize
+            if taken:
                 self._gone.setdefault(heir, []).extend(taken)
+
+    def _seen(self, at: Rows) -> list[list[tuple[int, int]]]:
+        """Return for each cell the spans that others were shown last of what it holds, as it was written last."""
+        rows = self._rows
+        own = zip(rows.kept_first[at].tolist(), rows.kept_last[at].tolist(), strict=True)
+        fresh, known = rows.written[at] <= self.shown, rows.kept_first[at] != NEVER
+        each = zip(own, self._taken(at), fresh.tolist(), known.tolist(), strict=True)
+        return [([span] if was else []) if shown else taken for span, taken, shown, was in each]
+
+    def _taken(self, at: Rows) -> list[list[tuple[int, int]]]:
+        """Return the spans that each cell says it takes back."""
+        gone, lengths = self._rows.state.of(SPAN)["gone"].gather(at)
+        spans = list(zip(gone["first"].tolist(), gone["last"].tolist(), strict=True))
+        edges = [0, *np.cumsum(lengths).tolist()]
+        return [spans[start:end] for start, end in pairwise(edges)]
 
     # Hand over what changed
 
@@ -159,14 +173,8 @@ class SessionCells(UnalignedCells):
         at, rows = self.dirty(), self._rows
         if not self._shows or not len(at):
             return at
-        changed = (rows.kept_first[at] != NEVER) & (
-            (rows.kept_first[at] != rows.first[at]) | (rows.kept_last[at] != rows.last[at])
-        )
-        own = zip(rows.kept_first[at].tolist(), rows.kept_last[at].tolist(), changed.tolist(), strict=True)
-        lists = [
-            [*self._gone.get(row, ()), *([(first, last)] if was else [])]
-            for row, (first, last, was) in zip(at.tolist(), own, strict=True)
-        ]
+        each = zip(at.tolist(), self._seen(at), strict=True)
+        lists = [list(dict.fromkeys((*self._gone.get(row, ()), *shown))) for row, shown in each]
         entries = np.array([span for each in lists for span in each], _GONE)
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         rows.state.of(SPAN)["gone"].replace(at, entries, lengths)
@@ -215,10 +223,11 @@ class SessionCells(UnalignedCells):
 
     def retracted(self, rows: Rows) -> list[list[tuple[int, int]]]:
         """Return for each cell the windows (start and end, ms) that the write that wrote it takes back."""
-        gone, lengths = self._rows.state.of(SPAN)["gone"].gather(rows)
-        spans = list(zip(gone["first"].tolist(), self.panes.last_of(gone["last"]).tolist(), strict=True))
-        edges = [0, *np.cumsum(lengths).tolist()]
-        return [spans[start:end] for start, end in pairwise(edges)]
+        now = zip(self._rows.first[rows].tolist(), self._rows.last[rows].tolist(), strict=True)
+        return [
+            [(first, last + self._gap + 1) for first, last in taken if (first, last) != span]
+            for taken, span in zip(self._taken(rows), now, strict=True)
+        ]
 
     def keys_of(self, rows: Rows) -> list[bytes]:
         """Return the key bytes of cells."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SPAN = "(span)"
 """What stands for an aggregate in cells of sessions: the time of the last row, and the spans of rows that the write
-that wrote it took back (first and last row, ms), for those who were shown them. In cells of windows of a number of
+that wrote it may take back (first and last row, ms), for those who were shown them. In cells of windows of a number of
 rows: how many they are, the least and the greatest of their times, and the number of the window when it was full."""
 _COUNTED: Mapping[str, Fixed | Ragged | Objects] = {
     "rows": Fixed("<i8"),

@@ -123,7 +123,7 @@ def test_a_killed_worker_and_a_new_one_change_no_session(run: Run) -> None:
 
 
 def check_counted(run: Run, planned: Plan, topic: str) -> None:
-    """Compare the count windows with the records in their order; behind the re-key each has its rows, and none twice."""
+    """Compare the count windows with the records in their order; behind the re-key each has its rows, none twice."""
     oracles = [Counted(SEVEN, Rule(0)).read(events_of(run, topic, number)) for number in range(PARTITIONS)]
     assert listed(run, planned, "sevens") == sorted((row for each in oracles for row in each.rows), key=str)
     assert sorted(finals(run), key=str) == sorted((row for each in oracles for row in each.closed), key=str)

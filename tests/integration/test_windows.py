@@ -18,12 +18,14 @@ from streams.testing.results import TableView
 from tables import windows
 from tables.durations import render
 from tables.reading import reader
+from tables.windows import Window
+from tables.windows.counted import Counted
 from tests.brokers import KafkaCluster
 from tests.integration.app_run import Run
 from tests.integration.scenario import PARTITIONS
 from tests.outside import Sent, compacted, produce, read, until
 from tests.streams.test_matrix import agrees
-from tests.streams.window_rows import ROWS, Rows, Seen
+from tests.streams.window_rows import ROWS, At, Rows, Seen, listed, numbered
 from tests.tables.test_laws import PARTS
 
 pytestmark = pytest.mark.kafka
@@ -44,12 +46,12 @@ WINDOWS = {name: kind.examples()[0] for name, kind in windows.registry().items()
 
 
 def declaration(app: str) -> str:
-    """Return a declaration with a table of each kind of windows; every other one emits updates, gathered if it can."""
+    """Return a declaration with a table of each kind of windows; every other one emits gathered updates."""
     lines = [f"app: {app}", "streams:", f"  requests: {{topic: {app}.requests, time: ts, key: host, idle: never}}"]
     lines.append("tables:")
     columns = ", ".join(f"{name}: '{call}'" for name, call in COLUMNS.items())
     for number, (name, window) in enumerate(WINDOWS.items()):
-        emit = "close" if number % 2 == 0 else "update" if window.unaligned else "{update: 10s}"
+        emit = "close" if number % 2 == 0 else "{update: 10s}"
         options = ((option, getattr(window, option.field)) for option in window.options)
         said = ", ".join(
             f"{option.name}: {render(value) if option.takes == 'duration' else value}" for option, value in options
@@ -121,40 +123,49 @@ def test_every_kind_of_windows_survives_a_kill(run: Windowed) -> None:
         assert kept(run, planned, f"of_{kind}") == {at for rows in wanted.values() for at in rows}
         for partition, rows in wanted.items():
             marks = max(event.time for event in events[partition])
-            closed = {at for at in rows if at[2] + window.grace <= marks}
+            closed = {at for at, seen in rows.items() if final(window, at, seen, marks)}
             assert emitted(run, planned, f"of_{kind}", partition, rows) >= closed
 
 
-def kept(run: Windowed, planned: Plan, name: str) -> set[tuple[str, int, int]]:
+def final(window: Window, at: At, seen: list[Seen], marks: int) -> bool:
+    """Return whether a window is closed: it is full, or its end and grace have passed."""
+    return len(seen) == window.size if isinstance(window, Counted) else at[2] + window.grace <= marks
+
+
+def kept(run: Windowed, planned: Plan, name: str) -> set[At]:
     """Return the rows of a table as its compacted changelog says; each must be the oracle's."""
     table, found = planned.tables[name], set()
     kind = name.removeprefix("of_")
     events = run.events()
     for partition, store in compacted(run.bootstrap, table.changelog).items():
         rows = ROWS[kind](WINDOWS[kind], events[partition])
-        for row in TableView(table.table, [reader(table.table, store)]).rows():
-            at = (str(row.key), row.start or 0, row.end or 0)
-            same(planned, name, row.values, rows[at])
+        for at, values in listed(TableView(table.table, [reader(table.table, store)]).rows()).items():
+            same(planned, name, values, rows[at])
             found.add(at)
     return found
 
 
-def emitted(run: Windowed, planned: Plan, name: str, partition: int, rows: Rows) -> set[tuple[str, int, int]]:
+def emitted(run: Windowed, planned: Plan, name: str, partition: int, rows: Rows) -> set[At]:
     """Return which rows of a partition went out; the newest of each that is closed must be the oracle's."""
-    newest: dict[tuple[str, int, int], tuple[int, bytes]] = {}
+    newest: dict[tuple[Any, ...], tuple[int, bytes]] = {}
     for record in read(run.bootstrap, str(planned.tables[name].emit_topic)):
         headers = dict(record.headers)
-        at = (record.key.decode(), int(headers["start"]), int(headers["end"]))
-        n = int(headers.get("n", b"0"))
-        if at in rows and record.value is not None:
+        if record.value is not None:
+            window = headers.get("number") or (int(headers["start"]), int(headers["end"]))
+            at, n = (record.key.decode(), window), int(headers.get("n", b"0"))
             before = newest.get(at, (n, record.value))
             assert before[0] != n or before[1] == record.value, "what is sent again must be the same"
             newest[at] = max(before, (n, record.value), key=lambda each: each[0])
-    marks = max(event.time for event in run.events()[partition])
-    for at, (_, value) in newest.items():
-        if at[2] + planned.tables[name].table.window.grace <= marks:  # type: ignore[union-attr] # all have windows
-            same(planned, name, json.loads(value), rows[at])
-    return set(newest)
+    marks, table = max(event.time for event in run.events()[partition]), planned.tables[name].table
+    found: set[At] = set()
+    for (key, _), (_, value) in sorted(newest.items(), key=lambda each: str(each[0])):
+        body = json.loads(value)
+        at = numbered(found, key, body["window"]["start"], body["window"]["end"])
+        if at in rows:
+            found.add(at)
+            if final(table.window, at, rows[at], marks):
+                same(planned, name, body, rows[at])
+    return found
 
 
 def same(planned: Plan, name: str, values: dict[str, Any], seen: list[Seen]) -> None:

@@ -216,6 +216,7 @@ def test_windows_in_both_spellings() -> None:
     }
     for name, window in called.items():
         app.table(name, from_=access, key="host", window=window, n=count())
+    app.table("gathered", from_=access, key="host", window=session("5m"), emit={"update": "10s"}, n=count())
     app.table("counted", from_=access, key="host", window=tumbling("1m"), n=rate("x", extrapolate=True))
     assert {type(window).kind for window in called.values()} == windows.registry().keys()
     assert app.declaration == load(GOLDEN / "windows.good.yaml")

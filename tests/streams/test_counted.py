@@ -20,7 +20,17 @@ from tables.store import MemoryStore
 from tests.streams.lives import Partition
 from tests.streams.oracle import Event, aggregates
 from tests.streams.own_oracle import FAR, Alerts, Rule
-from tests.streams.traffic import SECOND, encode, events_of, events_of_many_keys, planned_with, produced, rules
+from tests.streams.traffic import (
+    SECOND,
+    encode,
+    events_of,
+    events_of_many_keys,
+    planned_with,
+    produced,
+    rules,
+    settled,
+    updates,
+)
 
 moves = st.lists(
     st.tuples(
@@ -157,13 +167,14 @@ def test_many_keys_in_small_writes(seed: int) -> None:
 
 
 @slow
-@given(
-    size=sizes, rule=rules, moved=moves, random=st.randoms(use_true_random=False), records=st.sampled_from([6, 20_000])
-)
-def test_the_newest_updates_are_the_rows(size: int, rule: Rule, moved: list[Any], random: Random, records: int) -> None:
+@given(size=sizes, rule=rules, moved=moves, random=st.randoms(use_true_random=False), way=updates)
+def test_the_newest_updates_are_the_rows(
+    size: int, rule: Rule, moved: list[Any], random: Random, way: tuple[str, int]
+) -> None:
     """Of what was sent for a window, by its number, the one with the greatest n counts: what is left are the rows."""
     events = events_of(moved)
-    partition = Partition(planned(size, rule, "update"), encode(events), random, Limits(records), crashes=6).run()
+    emit, records = way
+    partition = settled(Partition(planned(size, rule, emit), encode(events), random, Limits(records), crashes=6).run())
     assert sorted(emitted(partition), key=lambda each: each[:2]) == Counted(size, rule).read(events).rows
 
 

@@ -25,7 +25,7 @@ from tables.aggregates import registry
 from tables.aggregates.base import Aggregate
 from tables.spec import Table
 from tests.streams.test_oracle_access_log import LOG, hits
-from tests.streams.window_rows import ROWS, Rows, Seen
+from tests.streams.window_rows import ROWS, Rows, Seen, listed
 from tests.tables.test_laws import PARTS, near, told
 
 BASE = 1_700_000_000_000
@@ -76,7 +76,7 @@ def taken(aggregate: Any, events: Sequence[Seen]) -> list[Seen]:
 
 def differences(rows: Rows, made: Harness) -> Iterator[str]:
     """Yield where the table's rows are not those of the oracles."""
-    got, rows = numbered(made), {at if len(at) > 3 else (*at, 0): events for at, events in rows.items()}
+    got = listed(made.table("t").rows())
     yield from (f"window {at} is {'missing' if at in rows else 'too much'}" for at in got.keys() ^ rows.keys())
     for at in got.keys() & rows.keys():
         for name, aggregate in COLUMNS.items():
@@ -84,15 +84,6 @@ def differences(rows: Rows, made: Harness) -> Iterator[str]:
             want, value = told(aggregate, seen, at[1:3]), got[at][name]
             if value != want and not agrees(aggregate, value, want, seen):
                 yield f"{aggregate.describe()} of {at} is {value!r}, not {want!r}"
-
-
-def numbered(made: Harness) -> dict[tuple[Any, ...], Any]:
-    """Return the table's rows by key, start, end, and which one of those that are the same by these it is."""
-    found: dict[tuple[Any, ...], Any] = {}
-    for row in made.table("t").rows():
-        at = (row.key, row.start, row.end)
-        found[(*at, sum(each[:3] == at for each in found))] = row.values
-    return found
 
 
 def agrees(aggregate: Any, value: Any, want: Any, seen: Sequence[Seen]) -> bool:

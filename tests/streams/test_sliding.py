@@ -17,7 +17,17 @@ from streams.plan import Plan
 from tests.streams.lives import Partition
 from tests.streams.oracle import Event, aggregates
 from tests.streams.own_oracle import FAR, Alerts, Rule
-from tests.streams.traffic import SECOND, encode, events_of, events_of_many_keys, planned_with, produced, rules
+from tests.streams.traffic import (
+    SECOND,
+    encode,
+    events_of,
+    events_of_many_keys,
+    planned_with,
+    produced,
+    rules,
+    settled,
+    updates,
+)
 
 SIZE = 10
 moves = st.lists(
@@ -142,13 +152,14 @@ def test_order_within_the_grace_does_not_matter(moved: list[tuple[str, int, int]
 
 
 @slow
-@given(rule=rules, moved=moves, random=st.randoms(use_true_random=False), records=st.sampled_from([6, 20_000]))
+@given(rule=rules, moved=moves, random=st.randoms(use_true_random=False), way=updates)
 def test_the_newest_updates_are_the_rows(
-    rule: Rule, moved: list[tuple[str, int, int]], random: Random, records: int
+    rule: Rule, moved: list[tuple[str, int, int]], random: Random, way: tuple[str, int]
 ) -> None:
     """Of what was sent for a key and window the one with the greatest n counts: what is left are the rows."""
     events = events_of(moved)
-    partition = Partition(planned(rule, "update"), encode(events), random, Limits(records), crashes=6).run()
+    emit, records = way
+    partition = settled(Partition(planned(rule, emit), encode(events), random, Limits(records), crashes=6).run())
     newest: dict[tuple[int, str], tuple[int, dict[str, Any]]] = {}
     for event in partition.sent:
         if event.topic == "t-traffic" and event.key is not None and event.value is not None:

@@ -15,6 +15,10 @@ from tests.streams.oracle import Event
 from tests.streams.own_oracle import FAR, Rule
 
 SECOND = 1000
+updates = st.tuples(
+    st.sampled_from(["update", "update", "{update: 1s}", "{update: 15s}", "{update: 1h}"]), st.sampled_from([6, 20_000])
+)
+"""Rows that are emitted with each change, or gathered; and how many records a write holds."""
 rules = st.builds(
     Rule,
     grace=st.sampled_from([0, 0, 5, 12]),
@@ -82,6 +86,13 @@ def events_of_many_keys(random: Random, count: int) -> list[Event]:
 def encode(events: list[Event]) -> list[bytes]:
     """Return the record values of events."""
     return [json.dumps({"host": e.key, "ts": e.time, "v": e.value}).encode() for e in events]
+
+
+def settled(partition: Partition) -> Partition:
+    """Let so much time pass that whatever is gathered goes out."""
+    partition.crashes = 0
+    partition.drive(partition.engine.tick(partition.engine.progress.watermark + 3_600_000))
+    return partition
 
 
 def produced(made: Plan, values: list[bytes], random: Random) -> list[set[tuple[object, ...]]]:

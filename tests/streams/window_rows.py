@@ -1,8 +1,8 @@
 """Which events each window of each key holds, by kind of window, one event at a time in plain Python.
 
 `ROWS` has a function for each registered kind: it takes the declared window and events in the order of arrival, and
-returns the events that count by (key, start, end), and, where several windows of a key may be the same by these, which
-of them it is in the order in which they began. What a kind's windows are is said here again, from the declaration
+returns the events that count by (key, start, end, number); the number tells windows of a key apart that are the same by
+the others, in the order in which they began. What a kind's windows are is said here again, from the declaration
 alone; nothing is asked of the code under test.
 """
 
@@ -14,8 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from streams.testing.results import TableRow
+
 Span = tuple[int, int]
-Rows = dict[tuple[Any, ...], list["Seen"]]
+At = tuple[str, int, int, int]
+Rows = dict[At, list["Seen"]]
 
 
 class Seen(NamedTuple):
@@ -64,7 +67,7 @@ def assigned(spans: Callable[[Any, int], Iterable[Span]]) -> Callable[[Any, Sequ
             watermark = max(watermark, event.time)
             for start, end in spans(window, event.time):
                 if end + window.grace > watermark:
-                    found[event.key, start, end].append(event)
+                    found[event.key, start, end, 0].append(event)
         return dict(found)
 
     return rows
@@ -88,7 +91,7 @@ def sessions(window: Any, events: Sequence[Seen]) -> Rows:
         found = [each for each in found if each not in near]
         found.append(sorted([event, *(one for each in near for one in each)], key=lambda one: one.offset))
     return {
-        (each[0].key, min(one.time for one in each), max(one.time for one in each) + window.gap + 1): each
+        (each[0].key, min(one.time for one in each), max(one.time for one in each) + window.gap + 1, 0): each
         for each in found
     }
 
@@ -112,7 +115,7 @@ def sliding(window: Any, events: Sequence[Seen]) -> Rows:
         held = [event for event in here if last - window.size <= event.time <= last]
         makes = {event.time for event in here} & {last, last - window.size - 1}
         if held and makes:
-            found[key, last - window.size, last + 1] = held
+            found[key, last - window.size, last + 1, 0] = held
     return found
 
 
@@ -124,8 +127,20 @@ def counted(window: Any, events: Sequence[Seen]) -> Rows:
     found: Rows = {}
     for key, rows in of_key.items():
         for part in (rows[at : at + window.size] for at in range(0, len(rows), window.size)):
-            span = min(each.time for each in part), max(each.time for each in part) + 1
-            found[(key, *span, sum(at[:3] == (key, *span) for at in found))] = part
+            found[numbered(found, key, min(each.time for each in part), max(each.time for each in part) + 1)] = part
+    return found
+
+
+def numbered(found: Iterable[At], key: str, start: int, end: int) -> At:
+    """Return the place of another window, behind those that are the same by key, start and end."""
+    return key, start, end, sum(at[:3] == (key, start, end) for at in found)
+
+
+def listed(rows: Iterable[TableRow]) -> dict[At, dict[str, Any]]:
+    """Return the rows of a table by place; those of one key are in the order in which their windows began."""
+    found: dict[At, dict[str, Any]] = {}
+    for row in rows:
+        found[numbered(found, str(row.key), row.start or 0, row.end or 0)] = row.values
     return found
 
 
