@@ -6,6 +6,7 @@ import argparse
 import statistics
 import sys
 
+from tests.benchmarks.declarations import Declared
 from tests.benchmarks.report import Part, contribute
 from tests.benchmarks.stages import measure
 from tests.benchmarks.workload import Workload
@@ -17,11 +18,12 @@ def main() -> None:
     parser.add_argument("--keys", type=int, nargs="+", default=[100, 10_000, 100_000])
     parser.add_argument("--events", type=int, default=1_600_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--window", default=Declared.window, help="of the table, as in a declaration")
     options = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
     for keys in options.keys:
         workload = Workload.make(options.events, keys)
-        runs = [measure(workload) for _ in range(options.runs)]
+        runs = [measure(workload, Declared(window=options.window)) for _ in range(options.runs)]
         found[str(keys)] = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
     rows = [
         {"stage": stage} | {f"us at {int(keys):,} keys": round(each[stage], 4) for keys, each in found.items()}
@@ -32,9 +34,10 @@ def main() -> None:
         sys.stdout.write(f"{row['stage']:20}" + "".join(f"{row[name]:10.3f}" for name in row if name != "stage") + "\n")
     about = (
         f"Microseconds per event of the stages by themselves, without Faust and broker, over one partition of "
-        f"{options.events:,} events. Median of {options.runs} runs."
+        f"{options.events:,} events, window {options.window}. Median of {options.runs} runs."
     )
-    contribute(Part("stages", "Stages of the hot path", about, rows))
+    if options.window == Declared.window:
+        contribute(Part("stages", "Stages of the hot path", about, rows))
 
 
 if __name__ == "__main__":

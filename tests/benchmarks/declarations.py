@@ -37,12 +37,14 @@ class Declared:
         aggregates: how many of `AGGREGATES` each has.
         rules: how many alerts the first table has; they never hold.
         form: how the events are written, one of `FORMS`.
+        window: of the tables.
     """
 
     tables: int = 1
     aggregates: int = 5
     rules: int = 1
     form: str = "flat"
+    window: str = "{tumbling: 10s, grace: 5s}"
 
 
 def declaration(app: str, topic: str = TOPIC, declared: Declared = Declared()) -> str:
@@ -51,7 +53,7 @@ def declaration(app: str, topic: str = TOPIC, declared: Declared = Declared()) -
     lines = [f"app: {app}", "streams:", f"  events: {{topic: {topic}, {form.stream}}}", "tables:"]
     for number in range(declared.tables):
         lines += [f"  load{number or ''}:", "    from: events", f"    key: {form.service}"]
-        lines += ["    window: {tumbling: 10s, grace: 5s}", "    aggregates:"]
+        lines += [f"    window: {declared.window}", "    aggregates:"]
         lines += [f"      {each}".replace('"value', f'"{form.value}') for each in AGGREGATES[: declared.aggregates]]
     lines += ["alerts:"] if declared.rules else []
     rule = "p95 > 1000000{n}" if declared.aggregates >= 5 else "events > 1000000{n}"

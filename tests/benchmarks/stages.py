@@ -21,7 +21,7 @@ from streams.runtime import collector
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
 from tables.rocks import RocksStore
-from tests.benchmarks.declarations import declaration
+from tests.benchmarks.declarations import Declared, declaration
 from tests.benchmarks.workload import Workload
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ _PART = SimpleNamespace(_isolation_level=READ_UNCOMMITTED)
 FETCH_BATCHES = 10
 
 
-def measure(workload: Workload) -> dict[str, float]:
-    """Return us per event by stage, over the first partition of a workload."""
+def measure(workload: Workload, declared: Declared | None = None) -> dict[str, float]:
+    """Return us per event by stage, over the first partition of a workload, whose table is `declared`."""
     answers = list(_answers(workload))
     fast.load()
     collector.spare()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        path.write_text(declaration("bench"))
+        path.write_text(declaration("bench", declared=declared or Declared()))
         stages = Stages(plan(load(path)).streams["events"], Path(folder) / "store")
         for answer in answers:
             asyncio.run(stages.work(answer))
