@@ -18,6 +18,7 @@ from streams.options import SettingsError
 from streams.plan import Plan, plan
 from streams.problems import DeclarationError
 from streams.runtime.guard import Worker
+from streams.runtime.memory import Memory
 from streams.runtime.preflight import Preflight
 from streams.runtime.runtime import Runtime
 from streams.settings import KafkaSettings, WorkerSettings, read_settings
@@ -183,7 +184,8 @@ class App(faust.App):
         """What runs the declared streams in this worker."""
         if self._runtime is None:
             directory = Path(self.conf.datadir) / "cells"
-            self._runtime = Runtime(self, self.plan, self._kafka_settings, directory)
+            memory = Memory(self.worker_settings.state_memory)
+            self._runtime = Runtime(self, self.plan, self._kafka_settings, directory, memory)
         return self._runtime
 
     @property

@@ -6,12 +6,9 @@ may be cut between two steps and between two keys of one step; `judged` says how
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from streams.rules.judge import limit_key
 from streams.rules.rows import Rows
@@ -57,10 +54,9 @@ class Closer:
         touched = self._cells.touched_windows() if self._judge.eager and not everything else []
         yield from self._close()
         if self._judge.eager and self._engine.progress.watermark > NEVER:
-            if everything:
-                touched = [(k, self._cells.window(k)) for k in self._cells.occupied(self._from, EVER)]
-            yield from self._update([(k, codes) for k, codes in touched if k >= self._from])
-            yield from self._update(self._revived())
+            rows = self._every_row() if everything else self._of(touched)
+            yield from self._update(rows)
+            yield from self._update(self._of(self._revived()))
 
     def next_close(self) -> int | None:
         """Return the least watermark at which a window closes that has a row, or an alert changes by time."""
@@ -110,37 +106,45 @@ class Closer:
         return min(found, default=None)
 
     def _step(self, window: int) -> Iterator[Write]:
-        codes = self._cells.window(window)
-        self._engine.stats.closed += bool(len(codes))
-        if not self._judge.rules and not self._shows:
-            yield from self._tell(window, codes)
-            return
-        rows, (at, key) = self._rows(window, codes), self._engine.progress.judged
+        self._engine.stats.closed += self.closes(window, window + 1)
+        at, key = self._engine.progress.judged
         after = marked_key(key) if key and at == window else None
-        self._engine.on_close(rows)
-        changes = self._judge.close(rows, after)
+        if not self._judge.rules and not self._shows:
+            yield from self._tell(window, after)
+            return
+        held, portions = self._judge.none(), 0
+        for rows in self._portions(window, after):
+            self._engine.on_close(rows)
+            self._judge.look(rows, held)
+            self._count(len(rows))
+            portions += 1
+            yield from self._engine.pause()
+        changes = self._judge.close(window, held, after)
         self._note_limits(window)
-        self._count(len(rows))
-        shown: Iterable[Item] = self._engine.emitter.rows(rows) if self._shows else ()
-        if self._engine.feeds and not self._shows:
-            shown = ((key, None) for key in rows.keys)
-        new = [item for item in shown if after is None or item[0] > after]
-        yield from self._apply(merge(new, _keyed(changes), key=lambda item: item[0]), window)
+        self._count(0)
+        shown = self._shown([rows] if portions == 1 else self._portions(window, after))
+        yield from self._apply(merge(shown, _keyed(changes), key=lambda item: item[0]), window)
 
-    def _tell(self, window: int, codes: Codes) -> Iterator[Write]:
+    def _shown(self, portions: Iterable[Rows]) -> Iterator[Item]:
+        """Yield the rows of a window as others are told of them; where nobody is told, they are not looked at."""
+        for rows in portions if self._shows or self._engine.feeds else ():
+            if self._shows:
+                yield from self._engine.emitter.rows(rows)
+            else:
+                yield from ((key, None) for key in rows.keys)
+
+    def _tell(self, window: int, after: bytes | None) -> Iterator[Write]:
         """Let the rows of a window go to tables that read this one; nobody else looks at them."""
         engine = self._engine
-        if not engine.feeds:
-            return
-        keys, (at, key) = self._cells.keys.keys(codes), engine.progress.judged
-        start = bisect_right(keys, marked_key(key)) if key and at == window else 0
-        while start < len(keys):
-            if not engine.cutter.room(engine.draft):
-                yield from engine.send()
-            stop = min(len(keys), start + engine.cutter.room(engine.draft))
-            engine.draft.closed += stop - start
-            engine.progress.judged = (window, mark(keys[stop - 1]))
-            start = stop
+        for keys in self._cells.names(window, after) if engine.feeds else ():
+            start = 0
+            while start < len(keys):
+                if not engine.cutter.room(engine.draft):
+                    yield from engine.send()
+                stop = min(len(keys), start + engine.cutter.room(engine.draft))
+                engine.draft.closed += stop - start
+                engine.progress.judged = (window, mark(keys[stop - 1]))
+                start = stop
 
     def _note_limits(self, window: int) -> None:
         """Write down which rules had too many alerts, so that a step that is cut is finished in the same way."""
@@ -171,17 +175,22 @@ class Closer:
 
     def _revived(self) -> Windows:
         """Return the open rows of keys whose alert a closed window has just ended: they may hold it up again."""
-        ended, keys = self._engine.ended, self._cells.keys
-        if not ended or not self._panes.windowed:
-            ended.clear()
-            return []
-        codes = np.array([code for key in ended if (code := keys.code(key)) is not None], np.int64)
+        ended = self._engine.ended
+        names = list(ended) if self._panes.windowed else []
         ended.clear()
-        windows = ((k, self._cells.window(k)) for k in self._cells.occupied(self._from, EVER))
-        return [(k, found[np.isin(found, codes)]) for k, found in windows]
+        windows = self._cells.occupied(self._from, EVER) if names else []
+        return [(k, self._cells.having(k, names)) for k in windows]
 
-    def _update(self, touched: Windows) -> Iterator[Write]:
-        windows = [self._rows(window, codes) for window, codes in touched]
+    def _every_row(self) -> Iterator[Rows]:
+        """Yield all open rows."""
+        for window in self._cells.occupied(self._from, EVER):
+            yield from self._portions(window)
+
+    def _of(self, windows: Windows) -> Iterator[Rows]:
+        """Yield the rows of these windows that are open."""
+        return (self._rows(window, codes) for window, codes in windows if window >= self._from)
+
+    def _update(self, windows: Iterable[Rows]) -> Iterator[Write]:
         changes = self._judge.update(windows, self._engine.progress.watermark)
         self._count(0)
         yield from self._apply(_keyed(changes), None)
@@ -191,17 +200,11 @@ class Closer:
     def closed_between(self, before: tuple[int, str], judged: tuple[int, str]) -> list[Rows]:
         """Return the final rows of the steps after `before` and up to `judged`, by window."""
         found = []
-        for window in self._cells.occupied(before[0], judged[0] + 1):
-            codes = self._cells.window(window)
-            low = self._behind(codes, before[1]) if window == before[0] else 0
-            high = self._behind(codes, judged[1]) if window == judged[0] else len(codes)
-            if low < high:
-                found.append(self._rows(window, codes[low:high]))
+        for window in self._cells.occupied(before[0], judged[0] + bool(judged[1])):
+            after = marked_key(before[1]) if window == before[0] and before[1] else None
+            until = marked_key(judged[1]) if window == judged[0] else None
+            found += [rows for rows in self._portions(window, after, until) if len(rows)]
         return found
-
-    def _behind(self, codes: Codes, key: str) -> int:
-        """Return how many keys of a window are not after the one that `judged` names."""
-        return bisect_right(self._cells.keys.keys(codes), marked_key(key)) if key else 0
 
     def updates(self, n: int, since: int | None = None) -> list[Event]:
         """Return rows that have changed, as write `n` leaves them.
@@ -220,6 +223,11 @@ class Closer:
     def _rows(self, window: int, codes: Codes) -> Rows:
         results = self._cells.results(window, codes)
         return Rows(window, self._cells.keys.keys(codes), results, self._plan.key)
+
+    def _portions(self, window: int, after: bytes | None = None, until: bytes | None = None) -> Iterator[Rows]:
+        """Yield the rows of a window by key, in portions that fit in memory; between two keys, if they are given."""
+        for keys, results in self._cells.portions(window, after, until):
+            yield Rows(window, keys, results, self._plan.key)
 
 
 def mark(key: bytes) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.arrivals import Arrivals, running, unread, wanted
 from streams.refusals import CROWDED, LARGE, Refusals
+from tables.bounded import BoundedCells
 from tables.ids import marks
 from tables.keys import BAD, keyless
 from tables.records import NEVER
@@ -139,6 +140,8 @@ class Receiver:
     def _keyed(self, batch: Batch, rows: Arrivals, letters: list[Event]) -> Arrivals:
         """Return the rows that have a key, with its codes; the others make dead letters."""
         rows.codes = self._codes(batch, rows)
+        if isinstance(self._cells, BoundedCells):
+            rows.codes = self._cells.admit(rows.codes, rows.pane, rows.first)
         return self._coded(batch, rows, letters) if rows.codes.min(initial=0) < 0 else rows
 
     def _codes(self, batch: Batch, rows: Arrivals) -> Ints:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from streams.exposed import Exposed
 from streams.runtime.partition import State
+from tables.bounded import BoundedCells
 from tables.records import NEVER
 from tables.store import StoreError
 
@@ -158,10 +159,30 @@ class WorkerCollector(Collector):
             behind.append((name, float(table.local is not None and table.local.behind)))
         yield _gauge("streams_watermark_timestamp_seconds", "Watermark of the table partition.", labels, marks)
         yield _gauge("streams_cells", "Cells by state: open, or kept for queries.", [*labels, "state"], cells)
+        yield from self._memory()
         yield _gauge("streams_restored_records", "Changelog records read by the last restore.", labels, restored)
         yield _gauge("streams_restore_remaining_seconds", "Time that the restore in progress will take.", labels, left)
         yield _gauge("streams_restore_records_per_second", "Speed of the restore in progress.", labels, rates)
         yield _gauge("streams_store_behind", "1 while the local store is filled behind the cells.", labels, behind)
+
+    def _memory(self) -> Iterator[Metric]:
+        """Yield what is known of cells that are in the local store only, where memory is bounded."""
+        size, labels = self.runtime.memory.size, ["table", "partition"]
+        if size is None:
+            return
+        used: list[tuple[list[str], float]] = []
+        cold: list[tuple[list[str], float]] = []
+        loaded: list[tuple[list[str], float]] = []
+        for _, table in self._opened():
+            name, cells = [table.plan.name, str(table.partition)], table.engine.cells
+            if isinstance(cells, BoundedCells) and table.share is not None:
+                used.append((name, table.share.used))
+                cold.append((name, cells.cold))
+                loaded.append((name, cells.loaded))
+        yield _gauge("streams_state_memory_bytes", "Memory that open cells and caches may take.", [], [([], size)])
+        yield _gauge("streams_cells_memory_bytes", "Memory that open cells and their keys take.", labels, used)
+        yield _gauge("streams_cells_cold", "Open cells that are in the local store only.", labels, cold)
+        yield _counter("streams_cells_loaded", "Cold cells that were read back.", labels, loaded)
 
     def _standbys(self) -> Iterator[Metric]:
         labels, records, seconds = ["table", "partition"], [], []

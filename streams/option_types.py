@@ -22,6 +22,21 @@ def number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     return parse
 
 
+def size(least: int) -> Callable[[str], int]:
+    """Return a parser of sizes such as `512MiB` to bytes, of at least `least` MiB."""
+
+    def parse(text: str) -> int:
+        found = re.fullmatch(r"([0-9]{1,6})(MiB|GiB)", text)
+        if not found:
+            raise ValueError("is not a size; write for example 512MiB or 2GiB")
+        bytes_ = int(found[1]) << (20 if found[2] == "MiB" else 30)
+        if bytes_ < least << 20:
+            raise ValueError(f"is too little; write at least {least}MiB")
+        return bytes_
+
+    return parse
+
+
 def choice(*known: str, **same: str) -> Callable[[str], str]:
     """Return a parser of the `known` names in any case; `same` maps further names to them."""
     names = {name.lower(): name for name in known} | same

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from streams.option_types import MAX_PORT, choice, flag, number, secrets, servers, text
+from streams.option_types import MAX_PORT, choice, flag, number, secrets, servers, size, text
 from streams.options import Problem, Secret, Settings, SettingsError, option
 
 
@@ -259,6 +259,11 @@ class WorkerSettings(Settings):
     data_dir: Path | None = option(
         "data.dir", Path, None, "Directory of this worker's state; `<app>-data` in the working directory if unset.",
         environment=("APP_DATADIR", "FAUST_DATADIR", "F_DATADIR"),
+    )  # fmt: skip
+    state_memory: int | None = option(
+        "state.memory", size(32), None,
+        "Memory for open cells and the cache of the local stores, such as `512MiB`: cells beyond it are in the local "
+        "stores only. If unset, all open cells are in memory.",
     )  # fmt: skip
     web_bind: str = option(
         "web.bind", text, "127.0.0.1", "Address that the web server listens on.", environment=("WEB_BIND",)

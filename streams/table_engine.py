@@ -24,6 +24,7 @@ from streams.rewriting import Rewriting
 from streams.stats import TableStats
 from streams.updating import Updates
 from streams.upgrading import adopt
+from tables.bounded import BoundedCells
 from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from streams.rules.judge import AlertView
     from streams.rules.rows import Rows
     from streams.rules.rule import Change
+    from tables.budget import Share
     from tables.cells import Cells
     from tables.loading import Loader
     from tables.store import Store
@@ -57,6 +59,7 @@ class TableEngine:
         limits: what one write may hold.
         senders: one for each table that reads its closed rows.
         cells: where they were loaded from the changelog; None makes empty ones.
+        share: how much memory its open cells may take; None sets no bound.
 
     Attributes:
         progress: how far it has come.
@@ -74,16 +77,16 @@ class TableEngine:
         on_close: is told the rows of each window that is judged as it closes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have a default
         self, plan: TablePlan, partition: int, limits: Limits | None = None, senders: Sequence[Sender] = (), *,
-        cells: Cells | None = None,
+        cells: Cells | None = None, share: Share | None = None,
     ) -> None:  # fmt: skip
         """Begin without state; `load` must follow."""
         self.plan, self.partition = plan, partition
         self.stats = TableStats()
         self.progress = Progress()
         self.shapes = Shapes()
-        self.closer, self.cells, self.judge = parts(self, plan, cells)
+        self.closer, self.cells, self.judge = parts(self, plan, cells, share)
         self.emitter = Emitter(plan, self.cells.panes)
         self.feeds = ClosedRows(senders, self.cells.panes, self.emitter)
         self.draft = Draft()
@@ -134,6 +137,7 @@ class TableEngine:
             self.draft.put(shape_key(self.progress.shape), new)
         self.cells.adopt(self.shapes)
         if loader is None:
+            self._note_shown()
             yield from self.cells.loading(store, self.progress.before[0])
         else:
             loader.finish()
@@ -184,6 +188,7 @@ class TableEngine:
         yield from self._rest()
         if self.progress.n and self._written_by != self.progress.producer:
             yield from self.send()
+        self._shrink()
 
     def _owed(self) -> list[Event]:
         """Return the events of the last write, from the restored state alone."""
@@ -217,6 +222,7 @@ class TableEngine:
         """
         for batch in batches:
             yield from self._fold(batch)
+            yield from self.pause()
         if self._unsent:
             yield from self.send()
 
@@ -245,6 +251,7 @@ class TableEngine:
         self._take(rows, batch.origin)
         yield from self._heard(batch.origin, Origin(last, rows.watermark, batch.idle))
         self.cutter.reclaim()
+        self._shrink()
 
     def tick(self, watermark: int) -> Iterator[Write]:
         """Advance the table's watermark after silence, in ms: written down first, then windows close."""
@@ -254,6 +261,7 @@ class TableEngine:
         yield from self.send()
         yield from self._settle()
         yield from self._rest()
+        self._shrink()
 
     def rewrite(self, began: int, floor: int) -> Iterator[Write]:
         """Write a part of what lives again; to be called between batches until `progress.rewritten` says it is done.
@@ -294,6 +302,24 @@ class TableEngine:
         yield from self.closer.settle(everything=everything)
         if not self.behind:
             yield from self._withdrawals.settle(self._opened())
+
+    # memory
+
+    def pause(self) -> Iterator[Write]:
+        """Yield a write of nothing where cells are read back from the store, which takes long: others may go on."""
+        if self.cells.bounded:
+            yield Write(self.progress.n)
+
+    def _shrink(self) -> None:
+        """Let cells leave the memory that have no room in it; only between two batches."""
+        if isinstance(self.cells, BoundedCells):
+            self._note_shown()
+            self.cells.shrink()
+
+    def _note_shown(self) -> None:
+        """Say which cells must stay in memory: those whose updates go out, or go out again, together."""
+        if isinstance(self.cells, BoundedCells):
+            self.cells.since = self._updates.since()
 
     # output
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tables.records import NEVER
 from tables.unaligned.cells import UnalignedCells
+from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from streams.effects import Event
@@ -54,6 +55,13 @@ class Updates:
         if not self._waiting or self._step is None:
             return None
         return (self._step + 1) * self._every
+
+    def since(self) -> int:
+        """Return the write after which those came whose cells go out, or after a restart once more, together."""
+        progress = self._engine.progress
+        if not self._wanted:
+            return FOREVER
+        return progress.shown[0] if self._every else progress.n - 1
 
     def rows(self) -> list[Event]:
         """Return what goes out with the write that is being made, before its cells are handed over."""

@@ -184,10 +184,24 @@ class CellMap:
             ValueError: a value is no cell of this table.
         """
         rows, written = self.state.decode(values)
-        self._note(group, self.keys.restore(keys), rows)
+        codes = self.keys.restore(keys)
+        self._note(group, codes, rows)
         self.written[rows] = written.astype(np.int64)
         self.resize(rows, values, self.state.layout.size if self.state.former else 0)
+        self.index.enter(group, codes, rows)
+
+    def cool(self, group: Group, kept: NDArray[np.bool_]) -> None:
+        """Forget all cells of a group that are in memory but those of a mask of shape (count,): they are in the store.
+
+        Args:
+            group: of the cells.
+            kept: those that stay in memory.
+        """
+        gone = group.rows[~kept]
+        self.state.release(gone)
         self.index.drop(group)
+        group.keep(kept)
+        group.cold += len(gone)
 
     def place(self, keys: list[bytes], pane: Times, first: Times) -> tuple[Codes, Rows, NDArray[np.bool_]]:
         """Return of n > 0 cells that were written somewhere the key codes, the rows, and which are the last of equals.

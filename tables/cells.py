@@ -7,6 +7,7 @@ Closed cells are in the store only. Nothing here reads a clock.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tables.state import State
     from tables.store import Store
 
+    Portion = tuple[list[bytes], dict[str, Column]]
+
 Times = NDArray[np.int64]
 RECORD_BYTES = 24 + GROUP_BYTES
 """At most what a cell takes in a record batch besides its key and value."""
@@ -52,6 +55,9 @@ class Cells:
     Args:
         table: the declared table.
     """
+
+    bounded = False
+    """Whether some of the open cells may be in the local store only."""
 
     def __init__(self, table: Table) -> None:
         """Make a partition without cells."""
@@ -249,7 +255,7 @@ class Cells:
         """Return the windows in `[from_, to)` that have cells, rising."""
         found: set[int] = set()
         for group in self._map.groups.values():
-            if group.count:
+            if group.count or group.cold:
                 found.update(range(max(group.first, from_), min(self.panes.last_of(group.pane) + 1, to)))
         return sorted(found)
 
@@ -271,13 +277,41 @@ class Cells:
             Columns with one row a code, in the order of the codes; null where a column saw a part of the window only.
         """
         codes = self.window(k) if codes is None else codes
-        state, rows = self._merged(self._of_window(k), codes)
-        bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(codes))
+        return self._finished(k, *self._merged(self._of_window(k), codes))
+
+    def _finished(self, k: int, state: State, rows: Rows) -> dict[str, Column]:
+        """Return every aggregate over window `k` of these state rows."""
+        bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))
         columns = self.table.aggregates.items()
         found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
         for name in self._shapes.partial(self.panes.panes_of(k).start):
-            found[name] = replace(found[name], null=np.ones(len(codes), bool))
+            found[name] = replace(found[name], null=np.ones(len(rows), bool))
         return found
+
+    def names(self, k: int, after: bytes | None = None) -> Iterable[list[bytes]]:
+        """Return the key bytes of window `k` in order, in portions, from the key after `after` on."""
+        names = self.keys.keys(self.window(k))
+        return [names if after is None else names[bisect_right(names, after) :]]
+
+    def portions(self, k: int, after: bytes | None = None, until: bytes | None = None) -> Iterable[Portion]:
+        """Return all rows of window `k`, in portions that fit in memory: key bytes in order, and their aggregates.
+
+        Args:
+            k: a window that was not evicted.
+            after: only keys after this one.
+            until: only keys up to this one.
+        """
+        codes = self.window(k)
+        names = self.keys.keys(codes)
+        low = 0 if after is None else bisect_right(names, after)
+        high = len(names) if until is None else bisect_right(names, until)
+        return [(names[low:high], self.results(k, codes[low:high]))]
+
+    def having(self, k: int, names: Iterable[bytes]) -> Codes:
+        """Return the codes of those of the keys that have a cell of window `k`, in the order of their key bytes."""
+        codes = [code for name in names if (code := self.keys.code(name)) is not None]
+        found = self.window(k)
+        return found[np.isin(found, codes)]
 
     def _of_window(self, k: int) -> list[Group]:
         """Return the groups that count in a window, by pane and first."""

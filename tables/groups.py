@@ -27,9 +27,13 @@ class Group:
         serial: number of the group in this process.
         pane: pane number.
         first: the first window for which its rows count.
+
+    Attributes:
+        count: how many cells are in memory.
+        cold: how many open cells are in the local store only.
     """
 
-    __slots__ = ("_codes", "_rows", "count", "first", "pane", "prefix", "serial")
+    __slots__ = ("_codes", "_rows", "cold", "count", "first", "pane", "prefix", "serial")
 
     def __init__(self, serial: int, pane: int, first: int) -> None:
         """Make an empty group."""
@@ -37,7 +41,7 @@ class Group:
         self.pane = pane
         self.first = first
         self.prefix = group_prefix(pane, first)
-        self.count = 0
+        self.count = self.cold = 0
         self._codes = np.empty(16, np.int64)
         self._rows = np.empty(16, np.intp)
 
@@ -64,7 +68,10 @@ class Group:
 
     def remove(self, rows: Rows) -> None:
         """Take cells out, by their state rows."""
-        kept = ~np.isin(self.rows, rows)
+        self.keep(~np.isin(self.rows, rows))
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Take all cells out but those of a mask of shape (count,)."""
         self._codes, self._rows = self.codes[kept], self.rows[kept]
         self.count = len(self._codes)
 
@@ -76,12 +83,12 @@ class Index:
     So only as many groups as `limit` allows have one; another group's is filled from its cells when it is touched.
 
     Args:
-        limit: bytes for all tables.
+        limit: bytes for all tables; it may be changed while there are none.
     """
 
     def __init__(self, limit: int = INDEX_BYTES) -> None:
         """Make an index without tables."""
-        self._limit = limit
+        self.limit = limit
         self._width = 64
         self._slots: OrderedDict[int, int] = OrderedDict()
         self._free: list[int] = []
@@ -90,7 +97,7 @@ class Index:
     @property
     def most(self) -> int:
         """How many groups can have a table at once."""
-        return max(_MOST_SLOTS, self._limit // (4 * self._width))
+        return max(_MOST_SLOTS, self.limit // (4 * self._width))
 
     @property
     def flat(self) -> NDArray[np.int32]:
@@ -122,6 +129,12 @@ class Index:
         """Return the state row of each code in a group, -1 where it has no cell."""
         places = self.places([group], None, codes)
         return self.flat[places].astype(np.intp)
+
+    def enter(self, group: Group, codes: Codes, rows: Rows) -> None:
+        """Note cells that a group has got, if it has a table."""
+        slot = self._slots.get(group.serial)
+        if slot is not None:
+            self._tables[slot][codes] = rows
 
     def drop(self, group: Group) -> None:
         """Forget a group's table."""

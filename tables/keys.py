@@ -129,6 +129,8 @@ class KeyCodes:
         self._codes: dict[bytes, int] = {}
         self._keys: list[bytes | None] = []
         self._lengths: NDArray[np.int64] = np.empty(1024, np.int64)
+        self.bytes = 0
+        """Bytes of all keys that have a code."""
         self.longest = 0
         """Bytes of the longest key that there was."""
         self._free: list[int] = []
@@ -260,6 +262,7 @@ class KeyCodes:
         if self.size > len(self._lengths):
             self._lengths = np.resize(self._lengths, 2 * self.size)
         self._lengths[codes] = lengths = list(map(len, keys))
+        self.bytes += sum(lengths)
         self.longest, self._order = max(self.longest, *lengths), None
         return codes
 
@@ -309,6 +312,7 @@ class KeyCodes:
             self._keys[code] = None
             self._free.append(code)
         if len(codes):
+            self.bytes -= int(self._lengths[codes].sum())
             self._order = None
             self._single.clear()
             self._several.clear()

@@ -127,6 +127,17 @@ class State:
         """Return the number of rows in use."""
         return self._top - len(self._free)
 
+    @property
+    def has_objects(self) -> bool:
+        """Whether a row holds Python objects."""
+        return any(not isinstance(column, RaggedColumn) for column in self._variable())
+
+    @property
+    def ragged_bytes(self) -> int:
+        """Bytes of the entries of ragged columns, those among them that no row has any more."""
+        columns = [column for column in self._variable() if isinstance(column, RaggedColumn)]
+        return sum(column.room * column.dtype.itemsize for column in columns)
+
     def like(self) -> State:
         """Return an empty state of the same layout; cheap, for merging panes into."""
         return State(self.layout, self.number, self.former)

@@ -8,7 +8,7 @@ from heapq import merge
 from typing import TYPE_CHECKING, Any, Literal
 
 from streams.rules.life import Live
-from streams.rules.rule import Change, PaneRule, Rule
+from streams.rules.rule import Change, Hit, Outcome, PaneRule, Rule
 from tables.records import alert_key, split_alert_key
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from streams.rules.rows import Rows
     from tables.store import Store
     from tables.windows import Panes
+
+Held = list[dict[bytes, Hit]]
+"""For each rule the rows that hold, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,33 @@ class PaneJudge(Judge):
         self._rules = [PaneRule(rule, plan, panes) for rule in plan.rules]
         super().__init__(self._rules)
 
-    def close(self, rows: Rows, after: bytes | None) -> list[Change]:
-        """Judge a window that closes with every rule; changes in the order of keys, then of rules."""
-        return _together(rule.close(rows, after) for rule in self._rules)
+    def none(self) -> Held:
+        """Return that no row is known to hold."""
+        return [{} for _ in self._rules]
 
-    def update(self, windows: Sequence[Rows], watermark: int) -> list[Change]:
+    def look(self, rows: Rows, held: Held) -> None:
+        """Note which rows hold, of a window that closes or a part of it."""
+        for rule, hits in zip(self._rules, held, strict=True):
+            hits.update(rule.hits(rows))
+
+    def close(self, window: int, held: Held, after: bytes | None) -> list[Change]:
+        """Judge a window that closes with every rule; changes in the order of keys, then of rules.
+
+        Args:
+            window: its number.
+            held: all of its rows that hold.
+            after: the last key that is judged already, None if none is.
+        """
+        rules = zip(self._rules, held, strict=True)
+        return _together(rule.close(window, hits, after) for rule, hits in rules)
+
+    def update(self, windows: Iterable[Rows], watermark: int) -> list[Change]:
         """Judge open rows, in the order of their windows, with the rules that are judged on update."""
-        return _together(rule.update(windows, watermark) for rule in self._rules if rule.plan.judge == "update")
+        eager: list[tuple[PaneRule, Outcome]] = [(each, {}) for each in self._rules if each.plan.judge == "update"]
+        for rows in windows:
+            for rule, outcome in eager:
+                rule.look(rows, watermark, outcome)
+        return _together(rule.update(outcome, watermark) for rule, outcome in eager)
 
     def next_window(self, window: int) -> int | None:
         """Return the first window from `window` on whose judgement changes an alert even if it has no row."""

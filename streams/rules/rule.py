@@ -7,7 +7,7 @@ keys that hold or are live; those that do not hold cost one comparison on arrays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -180,44 +180,52 @@ class PaneRule(Rule):
         super().__init__(plan, table, panes)
         self._panes = panes
 
-    def close(self, rows: Rows, after: bytes | None) -> list[Change]:
+    def hits(self, rows: Rows) -> dict[bytes, Hit]:
+        """Return the rows that hold, of a window that closes or a part of it, by key."""
+        ends = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window)
+        return dict(self._hits(rows, ends))
+
+    def close(self, window: int, held: Mapping[bytes, Hit], after: bytes | None) -> list[Change]:
         """Judge a window that closes.
 
         Args:
-            rows: all rows of that window.
+            window: its number.
+            held: all rows of it that hold, by key.
             after: the last key that is judged already, None if none is.
         """
-        now, outcome = self._panes.end(rows.window), Outcome()
-        held = dict(self._hits(rows, self._panes.start(rows.window) if self._eager else now))
+        now, outcome = self._panes.end(window), Outcome()
         for key in held.keys() | self.live.keys():
             live = self.live.get(key)
-            if (after is not None and key <= after) or self._ahead(live, rows.window):
+            if (after is not None and key <= after) or self._ahead(live, window):
                 continue
             hit = held.get(key)
             if hit is not None:
                 outcome[key] = self._hit(key, live, hit, now)
             elif live is not None:
                 outcome[key] = missed(live, now, self._keep)
-        return self._changes(self._limited(outcome, rows.window, after), now)
+        return self._changes(self._limited(outcome, window, after), now)
 
-    def update(self, windows: Iterable[Rows], watermark: int) -> list[Change]:
-        """Judge open windows at the end of a batch.
+    def look(self, rows: Rows, watermark: int, outcome: Outcome) -> None:
+        """Note what becomes of open rows, at the end of a batch.
 
         Args:
-            windows: the rows that were touched, in the order of the windows.
+            rows: that were touched, of one window; windows come in their order.
             watermark: of the table.
+            outcome: of the rows so far; these are added.
         """
-        outcome, windowed = Outcome(), self._panes.windowed
-        for rows in windows:
-            held = dict(self._hits(rows, self._panes.start(rows.window) if windowed else watermark))
-            for key, hit in held.items():
-                live = outcome.get(key, self.live.get(key))
-                if live is None or live.fired_at is None or live.missed_at is not None:
-                    outcome[key] = self._hit(key, live, hit, max(watermark, hit.begins))
-            if not windowed:
-                gone = [key for key in rows.keys if key in self.live and key not in held]
-                outcome.update((key, missed(self.live[key], watermark, self._keep)) for key in gone)
+        windowed = self._panes.windowed
+        held = dict(self._hits(rows, self._panes.start(rows.window) if windowed else watermark))
+        for key, hit in held.items():
+            live = outcome.get(key, self.live.get(key))
+            if live is None or live.fired_at is None or live.missed_at is not None:
+                outcome[key] = self._hit(key, live, hit, max(watermark, hit.begins))
         if not windowed:
+            gone = [key for key in rows.keys if key in self.live and key not in held]
+            outcome.update((key, missed(self.live[key], watermark, self._keep)) for key in gone)
+
+    def update(self, outcome: Outcome, watermark: int) -> list[Change]:
+        """Return what changes at the end of a batch, when all open rows that were touched are noted."""
+        if not self._panes.windowed:
             outcome.update(self._elapsed(watermark, outcome))
         return self._changes(self._limited(outcome, None, None), watermark)
 

@@ -224,11 +224,11 @@ class Follower:
 def warmed(table: TablePartition, store: Store) -> Loader | None:
     """Return what a store holds in memory; blocking.
 
-    None where it is of the table as it is declared elsewhere, or its windows are not of panes: its cells are read out
-    of the store when it is taken over.
+    None where it is of the table as it is declared elsewhere, its windows are not of panes, or memory is bounded: its
+    cells are read out of the store when it is taken over.
     """
     progress = _progress(store)
-    if unaligned_cells(table.plan.table) is not None:
+    if table.runtime.memory.bounded or unaligned_cells(table.plan.table) is not None:
         return None
     if progress is None:
         loader = Loader(Cells(table.plan.table))

@@ -82,6 +82,7 @@ class Restoring:
         max_age: seconds; see `tables.recovery.restore`.
         progress: called after every chunk.
         warm: what a follower of the partition has in memory; None if there was none.
+        bounded: whether the cells may have no room in memory: then they are read out of the store.
 
     Attributes:
         loader: of the cells; None where they are to be read out of the store.
@@ -96,8 +97,10 @@ class Restoring:
         max_age: float,
         progress: Callable[[RestoreProgress], None],
         warm: Loader | None = None,
+        *,
+        bounded: bool = False,
     ) -> None:
-        self._warm = warm
+        self._warm, self._bounded = warm, bounded
         self._plan, self._store, self._reader = plan, store, reader
         self._name, self._max_age, self._progress = name, max_age, Said(name, progress)
         self._chosen = False
@@ -128,6 +131,8 @@ class Restoring:
 
         A last write that withdrew rows owes events that only the store can tell; sessions are always read from it.
         """
+        if self._bounded:
+            return None
         offset = None if unusable(self._store, claim, self._max_age) else self._store.offset()
         if self._warm is not None and offset is not None and await goes_on(self._warm, self._reader.read, claim):
             return self._warm

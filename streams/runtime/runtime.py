@@ -16,6 +16,7 @@ from streams.rekey.sender import Sender
 from streams.runtime import collector
 from streams.runtime.following import Following
 from streams.runtime.inbox import LARGE
+from streams.runtime.memory import Memory
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
@@ -62,6 +63,7 @@ class Runtime:
         plan: of the declaration.
         settings: of Kafka.
         directory: where the local stores lie.
+        memory: what open cells may take; None sets no bound.
     """
 
     tick_interval = 0.2
@@ -69,8 +71,11 @@ class Runtime:
     answer_timeout = 5.0
     """Seconds after which a fetch that was not answered means that the broker is away, not that the input is silent."""
 
-    def __init__(self, app: Any, plan: Plan, settings: KafkaSettings, directory: Path) -> None:
+    def __init__(
+        self, app: Any, plan: Plan, settings: KafkaSettings, directory: Path, memory: Memory | None = None
+    ) -> None:
         self.app, self.plan, self.settings, self.directory = app, plan, settings, directory
+        self.memory = memory or Memory(None)
         self.kafka = settings.aiokafka()
         self.fenced_pause = 2 * settings.session_timeout_ms / 1000
         self.zombie_seconds = DELIVERY_SECONDS + settings.session_timeout_ms / 1000
@@ -112,6 +117,7 @@ class Runtime:
         self.consumer.drained = self.drained
         self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
+        self.memory.tell(table.table for table in self.plan.tables.values())
         self.note(0)
         self.waiting_for = ""
 

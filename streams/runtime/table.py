@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from streams.rekey.sender import Sender
     from streams.runtime.runtime import Runtime
     from streams.runtime.standing import Standing
+    from tables.budget import Share
     from tables.loading import Loader
     from tables.reading import AnyReader
     from tables.store import Store
@@ -49,6 +50,7 @@ class TablePartition:
         held: the lock of whoever works on the partition: its owner or a follower.
         warm: what a follower knows, as cells in memory; None while there is none.
         standing: where a follower stands, or stood until the partition is restored; None while nobody followed.
+        share: what its open cells may take in memory; None without a bound, or while it is not worked on.
     """
 
     def __init__(self, runtime: Runtime, plan: TablePlan, partition: int) -> None:
@@ -65,6 +67,7 @@ class TablePartition:
         self.held = asyncio.Lock()
         self.warm: Loader | None = None
         self.standing: Standing | None = None
+        self.share: Share | None = None
         self._intact = False
         self._damaged = False
         self._silence: tuple[float, int] | None = None
@@ -107,7 +110,10 @@ class TablePartition:
         max_age = await self.runtime.max_age(self.changelog)
         async with self.runtime.restores.restoring(), self.connect() as reader:
             self.restoring = RestoreProgress(0, 0, None)
-            work = Restoring(self.plan, local.store, reader, self.name, max_age, self._progress, self.warm)
+            work = Restoring(
+                self.plan, local.store, reader, self.name, max_age, self._progress, self.warm,
+                bounded=self.runtime.memory.bounded,
+            )  # fmt: skip
             result = await take_over(
                 writer, work.up_to, waiting=self.note, wait_seconds=self.runtime.zombie_seconds
             )  # fmt: skip
@@ -139,7 +145,8 @@ class TablePartition:
         kept, begun = (store, store.begun()) if loader is None else (loader.kept, loader.begun)
         self.check_whole(kept, begun if writer.fenced else 0, self._earliest)
         limits, cells = self.runtime.limits(writer), None if loader is None else loader.cells
-        engine = TableEngine(self.plan, self.partition, limits, await self._senders(), cells=cells)
+        self.share = self.share or self.runtime.memory.share()
+        engine = TableEngine(self.plan, self.partition, limits, await self._senders(), cells=cells, share=self.share)
         engine.stats = self.runtime.table_stats[self.plan.name]
         for _ in engine.loading(store, loader):
             await asyncio.sleep(0)
@@ -221,7 +228,7 @@ class TablePartition:
     def _open_store(self) -> RocksStore:
         """Open the local store; damaged files are put aside, and what they held comes back from the changelog."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        store, damage = open_or_rebuild(self.path)
+        store, damage = open_or_rebuild(self.path, self.runtime.memory.cache)
         if damage is not None:
             log.error("%s; it was put aside and is rebuilt from the changelog", damage)
         elif self._damaged:
@@ -313,6 +320,9 @@ class TablePartition:
         """Close the local store."""
         self.forget()
         self.unfollow()
+        if self.share is not None:
+            self.share.end()
+            self.share = None
         self._close_store()
         if self._closing is not None:
             await self._closing

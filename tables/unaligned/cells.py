@@ -49,6 +49,9 @@ class UnalignedCells(ABC):
         steps: of its windows.
     """
 
+    bounded = False
+    """Whether some of the open cells may be in the local store only: they are all in memory."""
+
     def __init__(self, table: Table, steps: Ends | Filled) -> None:
         """Make a partition without cells."""
         self.table, self.panes = table, steps

@@ -21,6 +21,7 @@ from streams.engine import StreamEngine, TableEngine
 from streams.load import load as load_declaration
 from streams.plan import plan
 from streams.runtime import collector
+from streams.runtime.memory import Memory
 from streams.runtime.restoring import Turns
 from streams.runtime.table import TablePartition
 from streams.stats import TableStats
@@ -115,12 +116,14 @@ class Worker:
         client: a started client.
         table: the plan.
         folder: for the local stores.
+        memory: what open cells may take; None sets no bound.
     """
 
-    def __init__(self, client: Client, table: TablePlan, folder: Path) -> None:
+    def __init__(self, client: Client, table: TablePlan, folder: Path, memory: Memory | None = None) -> None:
         """Share one place for all partitions."""
         self.client, self.directory, self.kafka = client, folder, client.settings
         self.restores, self.zombie_seconds = Turns(), 0.0
+        self.memory = memory or Memory(None)
         self.table_stats = {table.name: TableStats()}
         self.plan = SimpleNamespace(feeds={})
 

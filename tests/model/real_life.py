@@ -16,6 +16,7 @@ from streams.rekey.receiver import BlockReceiver
 from streams.rekey.sender import Sender
 from streams.runtime.partition import InputPartition
 from streams.table_engine import TableEngine
+from tables.budget import Budget, Share
 from tables.records import CLAIM, Origin, Record
 from tables.store import MemoryStore
 from tests.model.real_logs import BASE, BLOCKS, INPUT, LARGEST, PARTS, SECOND, Flight, Stopped, Table, Task
@@ -35,13 +36,19 @@ class Life:
         plans = self.stream.local if self.kind == INPUT else self.stream.rekeyed
         limits = Limits(world.shape.records)
         self.tables = [
-            Table(each, world.changelog(each.name, self.part), TableEngine(each, self.part, limits)) for each in plans
+            Table(
+                each, world.changelog(each.name, self.part), TableEngine(each, self.part, limits, share=self._share())
+            )
+            for each in plans
         ]
         self.origin = f"access-{self.part}"
         self.outlets = self.kind == INPUT
         self.begun = self.position = 0
         self.at_end = False
         self.steps = self.run()
+
+    def _share(self) -> Share | None:
+        return None if self.world.memory is None else Budget(self.world.memory).share()
 
     def run(self) -> Iterator[None]:
         """Claim, restore, and read on for ever."""

@@ -32,10 +32,12 @@ class World:
     Args:
         seed: of the schedule.
         rules: some may be left out.
+        memory: bytes that the open cells of a table partition may take; None sets no bound.
     """
 
-    def __init__(self, seed: int, rules: Rules) -> None:
+    def __init__(self, seed: int, rules: Rules, memory: int | None = None) -> None:
         """Draw the input."""
+        self.memory = memory
         self.random = random = Random(seed)  # noqa: S311 - a schedule, no secret
         self.rules, self.shape = rules, Shape.drawn(random)
         self.plans = {more: self.shape.plan(more=more) for more in (True, False)}

@@ -25,11 +25,12 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def test_the_real_engines_keep_the_rules() -> None:
+@pytest.mark.parametrize("memory", [None, 0], ids=["in-memory", "in-the-store"])
+def test_the_real_engines_keep_the_rules(memory: int | None) -> None:
     """Kills, zombies, failed and late writes, compaction, lost and old stores: all ends as in a plain recount."""
     faults = 0
     for seed in range(SCHEDULES):
-        world = World(seed, Rules()).run()
+        world = World(seed, Rules(), memory).run()
         compare(world)
         faults += world.fault_count
     assert faults > 5 * SCHEDULES

@@ -16,6 +16,7 @@ from streams.engine import StreamEngine
 from streams.plan import Plan
 from streams.table_engine import TableEngine
 from streams.testing.results import TableView
+from tables.budget import Budget
 from tables.reading import reader
 from tables.records import Record
 from tables.store import MemoryStore
@@ -37,6 +38,7 @@ class Partition:
         random: decides batches, crashes and which store survives.
         limits: of a write.
         crashes: how often a life may end early.
+        memory: bytes that its open cells may take; None sets no bound.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class Partition:
     random: Random
     limits: Limits = field(default_factory=Limits)
     crashes: int = 0
+    memory: int | None = None
     changelog: list[Record] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     sent: list[Event] = field(default_factory=list)
@@ -63,7 +66,8 @@ class Partition:
     def live(self) -> None:
         """Restore, resume, and read to the end of the log."""
         (stream,) = self.plan.streams.values()
-        decoder, self.engine = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0, self.limits)
+        share = None if self.memory is None else Budget(self.memory).share()
+        decoder, self.engine = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0, self.limits, share=share)
         self.restore()
         self.engine.load(self.store)
         if decoder.origin not in self.engine.progress.origins:

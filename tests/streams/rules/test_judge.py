@@ -8,6 +8,7 @@ from streams.load import loads
 from streams.plan import plan
 from streams.rules.judge import PaneJudge, limit_key
 from streams.rules.rows import Rows
+from streams.rules.rule import Change
 from tables.columns import Column
 from tables.records import ALERT, Record, alert_key
 from tables.store import MemoryStore
@@ -35,11 +36,18 @@ def rows(window: int, **counts: int) -> Rows:
     return Rows(window, keys, {"n": values}, ("host",))
 
 
+def closed(judge: PaneJudge, step: Rows, after: bytes | None = None) -> list[Change]:
+    """Return what the closing of a window changes."""
+    held = judge.none()
+    judge.look(step, held)
+    return judge.close(step.window, held, after)
+
+
 def judged(*steps: Rows) -> tuple[PaneJudge, MemoryStore]:
     """Return a judge that has closed these windows, and a store of what it would have written."""
     judge, store = PaneJudge(PLAN, PANES), MemoryStore()
     for step in steps:
-        for change in judge.close(step, None):
+        for change in closed(judge, step):
             change.rule.apply(change)
             value = None if change.after is None else change.after.encode()
             store.write([Record(alert_key(change.rule.plan.id, change.key), value)])
@@ -48,14 +56,14 @@ def judged(*steps: Rows) -> tuple[PaneJudge, MemoryStore]:
 
 def test_changes_come_by_key_then_by_rule() -> None:
     """The changes of all rules are merged by key; of one key in the order of the rules."""
-    changes = PaneJudge(PLAN, PANES).close(rows(0, b=3, a=9), None)
+    changes = closed(PaneJudge(PLAN, PANES), rows(0, b=3, a=9))
     assert [(change.key, change.rule.plan.id) for change in changes] == [(b"a", "A"), (b"a", "A#2"), (b"b", "A")]
 
 
 def test_nothing_happens_before_it_is_applied() -> None:
     """Judging twice without applying gives the same changes, and keys up to `after` are left out."""
     judge = PaneJudge(PLAN, PANES)
-    first, again = judge.close(rows(0, a=2, b=2), None), judge.close(rows(0, a=2, b=2), b"a")
+    first, again = closed(judge, rows(0, a=2, b=2)), closed(judge, rows(0, a=2, b=2), b"a")
     assert [change.key for change in first] == [b"a", b"b"]
     assert [change.key for change in again] == [b"b"]
     assert judge.views() == []
@@ -70,7 +78,7 @@ def test_restored_as_written() -> None:
     assert restored.views() == judge.views()
     assert restored.rules[1].over == 7
     assert restored.orphans == [alert_key("Gone", b"a")]
-    assert restored.close(rows(2, a=1), None)[0].resolved_at == 30_000
+    assert closed(restored, rows(2, a=1))[0].resolved_at == 30_000
 
 
 def test_views_show_the_row_that_held_last() -> None:

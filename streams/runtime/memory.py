@@ -1,0 +1,57 @@
+"""What a worker's open cells may take in memory, and the block cache that its local stores then share."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rocksdict import Cache
+
+from tables.budget import Budget, Share
+from tables.unaligned import unaligned_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tables.spec import Table
+
+log = logging.getLogger(__name__)
+CACHE_PART = 8
+"""The block cache takes this part of the budget, within `CACHE_BYTES`."""
+CACHE_BYTES = (8 << 20, 64 << 20)
+
+
+class Memory:
+    """The budget of one worker.
+
+    Args:
+        size: bytes for open cells, their keys, and the block cache; None sets no bound, and each store has a cache of
+            its own.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
+        self.cache: Cache | None = None
+        self._budget: Budget | None = None
+        if size is not None:
+            cached = max(CACHE_BYTES[0], min(CACHE_BYTES[1], size // CACHE_PART))
+            self.cache = Cache(cached)
+            self._budget = Budget(size - cached)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether open cells that do not fit are in the local stores only."""
+        return self.size is not None
+
+    def share(self) -> Share | None:
+        """Return the share of another table partition, None without a bound."""
+        return None if self._budget is None else self._budget.share()
+
+    def tell(self, tables: Iterable[Table]) -> None:
+        """Say in the log which tables the budget does not bound."""
+        names = [table.name for table in tables if unaligned_cells(table) is not None]
+        if self.bounded and names:
+            log.warning(
+                "the memory budget does not bound %s: open sessions and sliding windows are in memory whole",
+                ", ".join(names),
+            )
