@@ -118,7 +118,7 @@ class Closer:
             self._judge.look(rows, held)
             self._count(len(rows))
             portions += 1
-            yield from self._engine.pause()
+            yield from self._engine.room.pause()
         changes = self._judge.close(window, held, after)
         self._note_limits(window)
         self._count(0)

@@ -261,7 +261,7 @@ class WorkerSettings(Settings):
         environment=("APP_DATADIR", "FAUST_DATADIR", "F_DATADIR"),
     )  # fmt: skip
     state_memory: int | None = option(
-        "state.memory", size(32), None,
+        "state.memory", size(1), None,
         "Memory for open cells and the cache of the local stores, such as `512MiB`: cells beyond it are in the local "
         "stores only. If unset, all open cells are in memory.",
     )  # fmt: skip

@@ -7,7 +7,6 @@ It is `Table` of the protocol model (`tests/model/protocol_model.py`), a whole b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +20,10 @@ from streams.intake import Receiver
 from streams.parts import parts
 from streams.rekey.closed import ClosedRows
 from streams.rewriting import Rewriting
+from streams.room import Room
 from streams.stats import TableStats
 from streams.updating import Updates
 from streams.upgrading import adopt
-from tables.bounded import BoundedCells
 from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from tables.cells import Cells
     from tables.loading import Loader
     from tables.store import Store
-
-_KEY, _VALUE = itemgetter(0), itemgetter(1)
 
 
 class TableEngine:
@@ -69,6 +66,7 @@ class TableEngine:
         shapes: of its cells, the present one and former ones.
         cutter: says what fits in a write.
         closer: closes windows.
+        room: the memory that its open cells have.
         draft: the write that is being filled.
         feeds: sends closed rows to the tables that read them.
         ids: of the rows that it counted lately, where the table has some.
@@ -97,11 +95,11 @@ class TableEngine:
         self._receiver = Receiver(self)
         self.cutter = Cutter(self.cells, limits or Limits())
         self._updates, self._withdrawals = Updates(self), Withdrawals(self)
+        self.room = Room(self, self._updates)
         self._store: Store | None = None
         self._kept: Store | None = None
         self.behind = False
-        self._restored = False
-        self._unsent = False
+        self._restored = self._unsent = False
         self._written_by = -1
         self._limits = limits or Limits()
         self._rewriting: Rewriting | None = None
@@ -137,7 +135,7 @@ class TableEngine:
             self.draft.put(shape_key(self.progress.shape), new)
         self.cells.adopt(self.shapes)
         if loader is None:
-            self._note_shown()
+            self.room.keep()
             yield from self.cells.loading(store, self.progress.before[0])
         else:
             loader.finish()
@@ -188,7 +186,7 @@ class TableEngine:
         yield from self._rest()
         if self.progress.n and self._written_by != self.progress.producer:
             yield from self.send()
-        self._shrink()
+        self.room.make()
 
     def _owed(self) -> list[Event]:
         """Return the events of the last write, from the restored state alone."""
@@ -222,9 +220,10 @@ class TableEngine:
         """
         for batch in batches:
             yield from self._fold(batch)
-            yield from self.pause()
+            yield from self.room.pause()
         if self._unsent:
             yield from self.send()
+            self.room.make()
 
     def _fold(self, batch: Batch) -> Iterator[Write]:
         """Fold a batch; what it changes last is left to the next write.
@@ -251,7 +250,7 @@ class TableEngine:
         self._take(rows, batch.origin)
         yield from self._heard(batch.origin, Origin(last, rows.watermark, batch.idle))
         self.cutter.reclaim()
-        self._shrink()
+        self.room.make()
 
     def tick(self, watermark: int) -> Iterator[Write]:
         """Advance the table's watermark after silence, in ms: written down first, then windows close."""
@@ -261,7 +260,7 @@ class TableEngine:
         yield from self.send()
         yield from self._settle()
         yield from self._rest()
-        self._shrink()
+        self.room.make()
 
     def rewrite(self, began: int, floor: int) -> Iterator[Write]:
         """Write a part of what lives again; to be called between batches until `progress.rewritten` says it is done.
@@ -302,24 +301,6 @@ class TableEngine:
         yield from self.closer.settle(everything=everything)
         if not self.behind:
             yield from self._withdrawals.settle(self._opened())
-
-    # memory
-
-    def pause(self) -> Iterator[Write]:
-        """Yield a write of nothing where cells are read back from the store, which takes long: others may go on."""
-        if self.cells.bounded:
-            yield Write(self.progress.n)
-
-    def _shrink(self) -> None:
-        """Let cells leave the memory that have no room in it; only between two batches."""
-        if isinstance(self.cells, BoundedCells):
-            self._note_shown()
-            self.cells.shrink()
-
-    def _note_shown(self) -> None:
-        """Say which cells must stay in memory: those whose updates go out, or go out again, together."""
-        if isinstance(self.cells, BoundedCells):
-            self.cells.since = self._updates.since()
 
     # output
 
@@ -378,10 +359,7 @@ class TableEngine:
             records.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
         records += self._withdrawals.tombstones(None if self.behind else self._store, len(records), size)
         records.append(Record(PROGRESS, progress.encode()))
-        self.stats.writes += 1
-        self.stats.records += len(records)
-        self.stats.bytes += sum(map(len, map(_KEY, records))) + sum(map(len, filter(None, map(_VALUE, records))))
-        self.stats.rows += len(rows)
+        self.stats.wrote(records, len(rows))
         events = [event for event, _ in draft.owed] + rows + blocks
         return Write(progress.n, records, events, draft.letters + letters)
 

@@ -235,18 +235,17 @@ class BoundedCells(Cells):
     def _cool(self, wanted: int) -> int:
         """Let about so many cells become cold; return how many did."""
         hot, written = self._hot(), self._map.written
-        able = written[hot[~self._is_dirty(hot)]]
-        able = able[(able <= self.since) & (able > NEVER)]
+        able = hot[~self._is_dirty(hot) & (written[hot] <= self.since)]
         wanted = min(wanted, len(able))
         if not wanted:
             return 0
-        last = min(int(np.partition(able, wanted - 1)[wanted - 1]), self.since)
-        before = super().__len__()
+        gone = np.zeros(len(written), bool)
+        gone[able[np.argpartition(written[able], wanted - 1)[:wanted]]] = True
         for group in self._map.groups.values():
-            kept = (written[group.rows] > last) | self._is_dirty(group.rows)
+            kept = ~gone[group.rows]
             if not kept.all():
                 self._map.cool(group, kept)
-        return before - super().__len__()
+        return wanted
 
     # restore
 

@@ -6,7 +6,6 @@ Closed cells are in the store only. Nothing here reads a clock.
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_right
 from dataclasses import replace
 from functools import partial
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 
 from tables.aggregates.base import Bounds, Fold
 from tables.cellmap import CellMap
+from tables.closed import ClosedGroups
 from tables.growth import growth
-from tables.records import GROUP_BYTES, NEVER, Record, group_prefix
+from tables.records import GROUP_BYTES, NEVER, Record
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.windows import FOREVER, panes
@@ -54,6 +54,9 @@ class Cells:
 
     Args:
         table: the declared table.
+
+    Attributes:
+        closed: the groups that are in the store only.
     """
 
     bounded = False
@@ -67,8 +70,7 @@ class Cells:
         self._map = CellMap(columns, table.max_keys)
         self._shapes = Shapes()
         self.keys = self._map.keys
-        self._closed: list[tuple[int, int, int]] = []
-        self._half_expired: bytes | None = None
+        self.closed = ClosedGroups(self.panes, table.keep)
         self._dirty = np.empty(0, bool)
         self._touched: list[Rows] = []
         self._pending = 0
@@ -102,11 +104,6 @@ class Cells:
     def open_groups(self) -> int:
         """How many groups are in memory."""
         return len(self._map.groups)
-
-    @property
-    def closed_groups(self) -> int:
-        """How many groups are in the store only, and have not expired."""
-        return len(self._closed)
 
     # Fold
 
@@ -344,50 +341,20 @@ class Cells:
         gone = [self._map.groups[name] for name in self.closing(judged_before)]
         for group in gone:
             self._map.drop(group)
-            self.close(group.pane, group.first)
+            self.closed.note(group.pane, group.first)
         return sum(group.count for group in gone)
 
     def closing(self, judged_before: int) -> list[tuple[int, int]]:
         """Return the groups (pane, first) that `evict` would forget."""
         return [name for name in self._map.groups if self.panes.last_of(name[0]) < judged_before]
 
-    def close(self, pane: int, first: int) -> None:
-        """Note a group that is in the store only, and not noted yet: it expires some day."""
-        heapq.heappush(self._closed, (self.panes.last_of(pane), pane, first))
-
     def next_expiry(self) -> int | None:
         """Return the watermark at which the next closed cells expire; None if there are none."""
-        return self.panes.end(self._closed[0][0]) + self.table.keep if self._closed else None
-
-    def only_closed(self, groups: Iterable[tuple[int, int]]) -> None:
-        """Let these groups (pane, first) be all that are in the store only."""
-        self._closed = [(self.panes.last_of(pane), pane, first) for pane, first in groups]
-        heapq.heapify(self._closed)
+        return self.closed.next_expiry()
 
     def expired(self, watermark: int, budget: int, store: Store, before: int = FOREVER) -> list[Record]:
-        """Return tombstones for evicted cells whose last window's end + keep has passed, at most `budget`.
-
-        What does not fit is returned by the next calls. The keys are read from the store: closed cells take no memory.
-
-        Args:
-            watermark: of the table.
-            budget: most tombstones.
-            store: of the partition.
-            before: only of cells whose windows are all before this one.
-        """
-        tombstones: list[Record] = []
-        while (expiry := self.next_expiry()) is not None and expiry <= watermark and self._closed[0][0] < before:
-            _, pane, first = self._closed[0]
-            room = budget - len(tombstones)
-            keys = [key for key, _ in islice(cells_of(store, pane, first, self._half_expired), room)]
-            prefix = group_prefix(pane, first)
-            tombstones += [Record(prefix + key, None) for key in keys]
-            if len(keys) == room:
-                self._half_expired = keys[-1] if keys else self._half_expired
-                break
-            self._half_expired = None
-            heapq.heappop(self._closed)
-        return tombstones
+        """Return tombstones for closed cells that are kept no longer; see `ClosedGroups.expired`."""
+        return self.closed.expired(watermark, budget, store, before)
 
     def reclaim(self, pinned: Codes) -> int:
         """Give the codes of keys without open cells to other keys; return how many.
@@ -413,7 +380,7 @@ class Cells:
         """
         for pane, first in sorted(store.groups()):
             if self.panes.last_of(pane) < judged_before:
-                self.close(pane, first)
+                self.closed.note(pane, first)
                 continue
             group, cells = self._map.open(pane, first), cells_of(store, pane, first)
             while items := list(islice(cells, MAX_CELLS)):

@@ -122,7 +122,7 @@ class Loader:
         """
         self._groups &= groups
         self._closed &= groups
-        self.cells.only_closed(self._closed)
+        self.cells.closed.only(self._closed)
         self.cells.reclaim(np.empty(0, np.int64))
         last = self.cells.panes.last_of
         gone = [key for key in self._former if last(split_cell_key(key)[0]) < self.judged_before]
@@ -180,7 +180,7 @@ class Loader:
     def _close(self, name: Group) -> None:
         if name not in self._closed:
             self._closed.add(name)
-            self.cells.close(*name)
+            self.cells.closed.note(*name)
 
     def _enter(self, chunk: Chunk, pane: Ints, first: Ints) -> None:
         """Take cells of open windows: of each only its last record counts."""

@@ -264,6 +264,11 @@ class RocksStore:
         shutil.rmtree(self._filling, ignore_errors=True)
 
 
+def block_cache(size: int) -> Cache:
+    """Return a block cache of so many bytes, for several stores."""
+    return Cache(size)
+
+
 def open_or_rebuild(directory: Path, cache: Cache | None = None) -> tuple[RocksStore, StoreCorrupt | None]:
     """Open a store; if its files are damaged, put them aside as `<directory>.aside` and begin an empty one.
 

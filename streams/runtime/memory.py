@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rocksdict import Cache
-
 from tables.budget import Budget, Share
+from tables.rocks import block_cache
 from tables.unaligned import unaligned_cells
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CACHE_PART = 8
 """The block cache takes this part of the budget, within `CACHE_BYTES`."""
-CACHE_BYTES = (8 << 20, 64 << 20)
+CACHE_BYTES = (1 << 20, 64 << 20)
 
 
 class Memory:
@@ -31,12 +30,9 @@ class Memory:
 
     def __init__(self, size: int | None) -> None:
         self.size = size
-        self.cache: Cache | None = None
-        self._budget: Budget | None = None
-        if size is not None:
-            cached = max(CACHE_BYTES[0], min(CACHE_BYTES[1], size // CACHE_PART))
-            self.cache = Cache(cached)
-            self._budget = Budget(size - cached)
+        cached = max(CACHE_BYTES[0], min(CACHE_BYTES[1], (size or 0) // CACHE_PART))
+        self.cache = None if size is None else block_cache(cached)
+        self._budget = None if size is None else Budget(size - cached)
 
     @property
     def bounded(self) -> bool:
@@ -52,6 +48,6 @@ class Memory:
         names = [table.name for table in tables if unaligned_cells(table) is not None]
         if self.bounded and names:
             log.warning(
-                "the memory budget does not bound %s: open sessions and sliding windows are in memory whole",
+                "the memory budget does not bound %s: open windows that follow the rows are in memory whole",
                 ", ".join(names),
             )

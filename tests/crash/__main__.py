@@ -31,7 +31,7 @@ def phases(chosen: argparse.Namespace, folder: Path, result: Result) -> list[Pha
     parts = [[name for name in drawn if name not in apart], [name for name in drawn if name in apart]]
     brokers = [0 if chosen.broker == EMBEDDED else 1, 3]
     return [
-        Phase(f"crash{chosen.seed}on{count}", count, part, chosen.seed, chosen.careless, chosen.standby)
+        Phase(f"crash{chosen.seed}on{count}", count, part, chosen.seed, chosen.careless, chosen.standby, chosen.memory)
         for count, part in zip(brokers, parts, strict=True)
         if part
     ]
@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=sorted(faults.FAULTS), action="append", help="draw from these kinds only")
     parser.add_argument("--careless", action="store_true", help="switch the skip rule off: the run must fail")
     parser.add_argument("--standby", action="store_true", help="each table partition is followed by a second worker")
+    parser.add_argument("--memory", default="", help="of each worker for its open cells, such as 1MiB")
     parser.add_argument("--broker", choices=(KAFKA, EMBEDDED), default=KAFKA, help="the embedded one does not fence")
     return parser.parse_args()
 
@@ -65,7 +66,7 @@ def main() -> int:
             say(f"FAILED ({type(error).__name__}), seed {chosen.seed}; repeat with: {again}; output lies in {folder}")
             raise
     found = {**result.report(), "seed": chosen.seed, "broker": chosen.broker, "careless": chosen.careless}
-    found["standby"] = chosen.standby
+    found |= {"standby": chosen.standby, "memory": chosen.memory}
     found["minutes"] = round((time.monotonic() - began) / 60, 1)
     name = "crash.json" if chosen.broker == KAFKA else "crash-embedded.json"
     (folder / "report.json").write_text(json.dumps(found, indent=2) + "\n")

@@ -97,6 +97,7 @@ class Setup:
         careless: whether its workers fold again what was folded before.
         standby: whether each table partition is followed by a second worker.
         copies: of the input topic.
+        memory: of each worker for its open cells, as `STREAMS_STATE_MEMORY`; empty sets no bound.
     """
 
     seed: int
@@ -106,6 +107,7 @@ class Setup:
     careless: bool = False
     standby: bool = False
     copies: int = 1
+    memory: str = ""
 
 
 class Tortured(Run):
@@ -146,7 +148,8 @@ class Tortured(Run):
         return self._start(Skewed, name, CLOCK_SKEW_SECONDS=str(seconds))
 
     def _start(self, kind: type[Worker], name: str, **more: str) -> Worker:
-        settings = {**SETTINGS, "STREAMS_KAFKA_CLIENT_ID": name, **more}
+        memory = {"STREAMS_STATE_MEMORY": self.setup.memory}
+        settings = {**SETTINGS, "STREAMS_KAFKA_CLIENT_ID": name, **memory, **more}
         if self.setup.static and name in WORKERS:
             settings["STREAMS_KAFKA_GROUP_INSTANCE_ID"] = name
         way = self.setup.ways.get(name, self.bootstrap)

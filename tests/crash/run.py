@@ -90,6 +90,7 @@ class Phase:
         seed: of input and chance.
         careless: whether the skip rule is off.
         standby: whether each table partition is followed by a second worker.
+        memory: of each worker for its open cells; empty sets no bound.
         seconds: after which no further fault begins; None for no bound.
     """
 
@@ -99,6 +100,7 @@ class Phase:
     seed: int
     careless: bool = False
     standby: bool = False
+    memory: str = ""
     seconds: float | None = None
 
 
@@ -174,7 +176,7 @@ def _end(app: Tortured) -> None:
 
 def _on_embedded(phase: Phase, folder: Path, random: Random, stack: ExitStack) -> Scene:
     broker = stack.enter_context(EmbeddedBroker())
-    setup = Setup(phase.seed, phase.name, {}, careless=phase.careless, standby=phase.standby)
+    setup = Setup(phase.seed, phase.name, {}, careless=phase.careless, standby=phase.standby, memory=phase.memory)
     return Scene(Tortured(broker.bootstrap, folder, setup), [], random)
 
 
@@ -191,8 +193,9 @@ def _on_kafka(phase: Phase, folder: Path, random: Random, stack: ExitStack) -> S
         ways[name] = ",".join(door.bootstrap for door in doors)
     copies = 3 if several else 1
     setup = Setup(
-        phase.seed, phase.name, ways, static=several, careless=phase.careless, copies=copies, standby=phase.standby
-    )
+        phase.seed, phase.name, ways, static=several, careless=phase.careless, copies=copies, standby=phase.standby,
+        memory=phase.memory,
+    )  # fmt: skip
     return Scene(Tortured(cluster.bootstrap, folder, setup), cluster.brokers, random, proxies)
 
 

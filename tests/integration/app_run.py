@@ -33,10 +33,14 @@ class Run:
         folder: for declaration, state and output.
         topic: whether to create the input topic.
         text: of the declaration; `{app}` stands for the app's id.
+        more: further environment variables of its workers.
     """
 
-    def __init__(self, bootstrap: str, app: str, folder: Path, *, topic: bool = True, text: str = DECLARATION) -> None:
+    def __init__(
+        self, bootstrap: str, app: str, folder: Path, *, topic: bool = True, text: str = DECLARATION, **more: str
+    ) -> None:
         """Write the declaration and, unless told otherwise, create the input topic."""
+        self.environ = SETTINGS | more
         self.bootstrap, self.app, self.folder = bootstrap, app, folder
         self.topic = f"{app}.requests"
         self.declaration = folder / f"{app}.yaml"
@@ -51,7 +55,7 @@ class Run:
 
     def worker(self, name: str) -> Worker:
         """Start a worker; one of the same name goes on with the state that is there."""
-        self.workers[name] = Worker(self.declaration, self.bootstrap, self.folder / name, **SETTINGS).start()
+        self.workers[name] = Worker(self.declaration, self.bootstrap, self.folder / name, **self.environ).start()
         return self.workers[name]
 
     def produce(self, count: int, seed: int, per_second: int = 0) -> None:

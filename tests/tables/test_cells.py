@@ -257,7 +257,7 @@ def test_cells_expire_when_kept_long_enough_within_the_budget() -> None:
     assert cells.expired(10_000, 10, store) == []
     assert cells.evict(0) == 0
     assert cells.evict(1) == 5
-    assert (len(cells), cells.open_groups, cells.closed_groups) == (1, 1, 1)
+    assert (len(cells), cells.open_groups, len(cells.closed)) == (1, 1, 1)
     assert cells.expired(109, 10, store) == []
     given_keys = []
     for budget in (2, 2, 0, 2, 2):
@@ -267,7 +267,7 @@ def test_cells_expire_when_kept_long_enough_within_the_budget() -> None:
         given_keys += [record.key for record in tombstones]
     assert given_keys == [cell_key(0, 0, k.encode()) for k in "abcde"]
     assert store.groups() == {(1, 1)}
-    assert cells.closed_groups == 0
+    assert len(cells.closed) == 0
 
 
 def test_after_a_restart_closed_cells_expire_too() -> None:
@@ -275,7 +275,7 @@ def test_after_a_restart_closed_cells_expire_too() -> None:
     feeder, store = stored([(1, "a", 1), (11, "b", 1)], table(Hopping(10, every=10, grace=0), keep=100))
     cells = Cells(feeder.cells.table)
     assert cells.load(store, 1) == 1
-    assert (cells.closed_groups, [cells.keys.keys(cells.window(k)) for k in (0, 1)]) == (1, [[], [b"b"]])
+    assert (len(cells.closed), [cells.keys.keys(cells.window(k)) for k in (0, 1)]) == (1, [[], [b"b"]])
     assert [record.key for record in cells.expired(110, 10, store)] == [cell_key(0, 0, b"a")]
 
 
