@@ -73,6 +73,13 @@ def test_a_write_of_cells_is_read_by_arrays(names: list[bytes], size: int) -> No
     assert by_arrays(answer) == theirs(answer)
 
 
+@pytest.mark.parametrize("count", [127, 128, 255, 256, 5001, 16_511])
+def test_the_number_of_records_does_not_matter(count: int) -> None:
+    """Rule: the count, which lies before the first record, is not taken for a part of it, whatever its bytes."""
+    answer = built([Record(cell_key(1, 1, b"%06d" % n), b"v" * 150) for n in range(count)])
+    assert by_arrays(answer) == theirs(answer)
+
+
 def test_a_large_write_is_read_by_arrays_and_from_any_offset_on() -> None:
     """Rule: offsets count within the batch; the chunk begins at the first record that is wanted."""
     records = [Record(cell_key(1, 1, b"key-%06d" % n), b"v" * (n % 200)) for n in range(5000)]
