@@ -80,11 +80,18 @@ class CellMap:
         if not self.by_pane[group.pane]:
             del self.by_pane[group.pane]
 
-    def locate(self, codes: Codes, pane: Times, first: Times) -> Rows:
-        """Return the state row of each of n > 0 events' cell, making the cells that are missing."""
+    def locate(self, codes: Codes, pane: Times, first: Times, *, blank: bool = True) -> Rows:
+        """Return the state row of each of n > 0 events' cell, making the cells that are missing.
+
+        Args:
+            codes: of their keys.
+            pane: pane numbers.
+            first: first windows.
+            blank: whether new cells saw nothing; False leaves the fixed part of their state to be written at once.
+        """
         rows = np.empty(len(codes), np.intp)
         for part, groups, which in self._parts(codes, pane, first):
-            rows[part] = self._make(groups, which, codes[part])
+            rows[part] = self._make(groups, which, codes[part], blank=blank)
         return rows
 
     def peek(self, codes: Codes, pane: Times, first: Times) -> tuple[Rows, NDArray[np.bool_]]:
@@ -121,7 +128,7 @@ class CellMap:
             part = np.flatnonzero((which >= start) & (which < start + most))
             yield part, groups[start : start + most], which[part] - start
 
-    def _make(self, groups: list[Group], which: Rows | None, codes: Codes) -> NDArray[np.int32]:
+    def _make(self, groups: list[Group], which: Rows | None, codes: Codes, *, blank: bool) -> NDArray[np.int32]:
         places = self.index.places(groups, which, codes)
         flat = self.index.flat
         rows = flat[places]
@@ -130,7 +137,7 @@ class CellMap:
             wanted, order = places[new], np.arange(len(new), dtype=np.int32)
             flat[wanted] = order
             winners = new[flat[wanted] == order]
-            fresh = self.state.allocate(len(winners))
+            fresh = self.state.allocate(len(winners), blank=blank)
             flat[places[winners]] = fresh
             rows[new] = flat[wanted]
             self._enter(groups, None if which is None else which[winners], codes[winners], fresh)
@@ -203,24 +210,23 @@ class CellMap:
         group.keep(kept)
         group.cold += len(gone)
 
-    def place(self, keys: list[bytes], pane: Times, first: Times) -> tuple[Codes, Rows, NDArray[np.bool_]]:
-        """Return of n > 0 cells that were written somewhere the key codes, the rows, and which are the last of equals.
+    def place(self, codes: Codes, pane: Times, first: Times) -> tuple[Rows, NDArray[np.bool_]]:
+        """Return of n > 0 cells that were written somewhere the rows, and which are the last of equals.
 
         Args:
-            keys: key bytes.
+            codes: of their keys.
             pane: pane numbers.
             first: first windows.
 
         Returns:
             Shape (n,) each; the row is -1 where there is no such cell yet. None is made.
         """
-        codes = self.keys.learn(keys)
         rows, last = np.empty(len(codes), np.intp), np.empty(len(codes), bool)
         for part, groups, which in self._parts(codes, pane, first):
             places = self.index.places(groups, which, codes[part])
             found = self.index.flat[places]
             rows[part], last[part] = found, self._first_touch(places[::-1], found[::-1])[::-1]
-        return codes, rows, last
+        return rows, last
 
     def note(self, rows: Rows, written: NDArray[np.uint64], sizes: NDArray[np.int64]) -> None:
         """Note by which write cells were written, and how long they are."""

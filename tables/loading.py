@@ -23,6 +23,7 @@ from tables.records import (
     group_prefix,
     split_cell_key,
 )
+from tables.seenkeys import SeenKeys
 from tables.store import MemoryStore, cells_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Loader:
         self.size = 0
         self._former: dict[bytes, bytes] = {}
         self._map = cells.map
+        self._seen = SeenKeys(cells.map.keys)
         self.shape = self._map.state.number = shape
 
     def seed(self, store: Store) -> None:
@@ -124,6 +126,7 @@ class Loader:
         self._closed &= groups
         self.cells.closed.only(self._closed)
         self.cells.reclaim(np.empty(0, np.int64))
+        self._seen = SeenKeys(self._map.keys)
         last = self.cells.panes.last_of
         gone = [key for key in self._former if last(split_cell_key(key)[0]) < self.judged_before]
         for key in gone:
@@ -185,8 +188,8 @@ class Loader:
     def _enter(self, chunk: Chunk, pane: Ints, first: Ints) -> None:
         """Take cells of open windows: of each only its last record counts."""
         keys = Spans(chunk.keys.start + GROUP_BYTES, chunk.keys.size - GROUP_BYTES)
-        names = [key or b"" for key in pieces(chunk.blob, keys)]
-        codes, rows, last = self._map.place(names, pane, first)
+        codes = self._seen.codes(chunk.blob, keys)
+        rows, last = self._map.place(codes, pane, first)
         gone = chunk.values.size < 0
         self._forget(chunk, rows, last & gone)
         wanted = np.flatnonzero(last & ~gone)
@@ -227,7 +230,7 @@ class Loader:
 
     def _put(self, chunk: Chunk, pane: Ints, first: Ints, codes: Codes) -> None:
         cells = self._map.state.read(chunk.blob, chunk.values)
-        rows = self._map.locate(codes, pane, first)
+        rows = self._map.locate(codes, pane, first, blank=False)
         self._map.state.put(rows, cells)
         self._map.note(rows, cells.written, chunk.values.size)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SMALL = 1024
 """Half of the entries a pool has room for at least."""
+_MARGIN = 8
+"""The part of a planned pool that is added to it, for rows that are larger than the first ones."""
 
 
 class RaggedColumn:
@@ -33,6 +35,7 @@ class RaggedColumn:
         self._length = np.zeros(0, np.int64)
         self._used = 0
         self._live = 0
+        self._planned = 0
 
     @property
     def room(self) -> int:
@@ -44,6 +47,10 @@ class RaggedColumn:
         start, length = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
         start[: len(self._start)], length[: len(self._length)] = self._start, self._length
         self._start, self._length = start, length
+
+    def plan(self, rows: int) -> None:
+        """Let the next pool have room for so many rows, each like those that it is made for."""
+        self._planned = rows
 
     def clear(self, rows: Rows) -> None:
         """Empty these rows."""
@@ -67,21 +74,23 @@ class RaggedColumn:
     def replace(self, rows: Rows, entries: NDArray[Any], lengths: NDArray[np.int64]) -> None:
         """Give the rows (unique) new entries, one row after the other: `lengths[i]` of them for `rows[i]`."""
         self.clear(rows)
-        self._reserve(len(entries))
+        self._reserve(len(entries), len(rows))
         self._pool[self._used : self._used + len(entries)] = entries
         self._length[rows] = lengths
         self._start[rows] = self._used + np.cumsum(lengths) - lengths
         self._used += len(entries)
         self._live += len(entries)
 
-    def _reserve(self, more: int) -> None:
-        """Make room for `more` entries at the end: the living entries move to a new pool, of twice what is needed."""
+    def _reserve(self, more: int, count: int) -> None:
+        """Make room for `more` entries of `count` rows: the living ones move to a new pool, of twice what is needed."""
         if self._used + more <= len(self._pool):
             return
         rows = np.flatnonzero(self._length)
         kept, length = self.gather(rows)
         # A new pool each time: the caller may hold a slice of the old one.
-        self._pool = np.empty(2 * max(_SMALL, self._live + more), self.dtype)
+        needed = self._live + more
+        planned, self._planned = needed * self._planned // max(1, len(rows) + count), 0
+        self._pool = np.empty(max(2 * _SMALL, 2 * needed, planned + planned // _MARGIN), self.dtype)
         self._pool[: len(kept)] = kept
         self._start[rows] = np.cumsum(length) - length
         self._used = len(kept)

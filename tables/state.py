@@ -149,21 +149,30 @@ class State:
         """
         return self._views.get(name, {})
 
-    def allocate(self, n: int) -> Rows:
-        """Return `n` rows that saw nothing, shape (n,): released ones first."""
+    def allocate(self, n: int, *, blank: bool = True) -> Rows:
+        """Return `n` rows that saw nothing, shape (n,): released ones first.
+
+        Args:
+            n: how many.
+            blank: False leaves their fixed part as it is in memory: `put` is called next.
+        """
         reused, fresh = self._free[:n], max(0, n - len(self._free))
         self._free = self._free[n:]
         rows = np.concatenate((reused, np.arange(self._top, self._top + fresh)))
         self._top += fresh
         if self._top > len(self._records):
             self._grow(max(_SMALL, self._top, 2 * len(self._records)))
-        raw(self._records)[rows] = self.layout.zero
+        if blank:
+            raw(self._records)[rows] = self.layout.zero
         return rows
 
     def reserve(self, rows: int) -> None:
         """Have room for so many rows; memory is taken where it is written first."""
         if rows > len(self._records):
             self._grow(rows)
+        for column in self._variable():
+            if isinstance(column, RaggedColumn):
+                column.plan(rows)
 
     def release(self, rows: Rows) -> None:
         """Give rows back (unique, in use); they are forgotten."""
@@ -245,7 +254,7 @@ class State:
         """Return the same for cells of the present shape."""
         chunk = Chunk.of([], values, 0)
         cells = self.read(chunk.blob, chunk.values)
-        rows = self.allocate(len(values))
+        rows = self.allocate(len(values), blank=False)
         self.put(rows, cells)
         return rows, cells.written
 

@@ -261,7 +261,7 @@ class Walk:
         value = self._bytes[start].astype(np.int64)
         for _ in range(_MOST_BYTES):
             before = self._bytes[start - 1]
-            more = (before > _REST) & (start > self._at)  # before the first record lies a count, which may look like more
+            more = (before > _REST) & (start > self._at)  # what lies before the first record is a count
             if not more.any():
                 return value >> 1 ^ -(value & 1), start
             start -= more
