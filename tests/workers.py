@@ -95,8 +95,12 @@ class Worker:
 
     def ready(self) -> bool:
         """Return whether it says that it is ready."""
+        return self.answers("/-/ready")
+
+    def answers(self, path: str = "/-/healthy") -> bool:
+        """Return whether it answers there, and with success."""
         try:
-            self.text("/-/ready")
+            self.text(path)
         except (urllib.error.URLError, OSError):
             return False
         return True

@@ -154,11 +154,11 @@ def storm(scene: Scene) -> None:
 
 
 def _part(scene: Scene, name: str) -> None:
-    """End a worker that came for a while: in order, or not. One that has hardly begun has no order yet to end in."""
+    """End a worker that came for a while: in order, or not."""
     if scene.random.random() < 0.5:
         scene.app.workers[name].kill()
     else:
-        scene.leave(name, (0, -signal.SIGTERM))
+        scene.leave(name)
     del scene.app.workers[name]  # the next storm begins with workers that are not there
 
 
