@@ -37,7 +37,7 @@ def record_batch(keys: Piece, values: Piece, timestamp: int, compression: str | 
         values: of the records.
         timestamp: Kafka timestamp of all, ms.
         compression: a name in `PACKED`; None for none.
-        base: offset of the first record; a broker puts its own there.
+        base: offset of the first record; a broker puts its own there, and Apache Kafka wants 0.
     """
     count = len(keys.data)
     codec, pack = PACKED[compression] if compression else (0, bytes)

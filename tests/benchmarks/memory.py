@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,9 @@ class Every(Workload):
         # Else the services that come most often were those with the first numbers, which lie side by side.
         return replace(drawn, service=np.concatenate((first, first[drawn.service[keys:]])))
 
+    @cached_property
     def partition_of(self) -> Ints:
-        """Return the partition of each service."""
+        """The partition of each service."""
         return np.arange(self.keys) % self.partitions
 
     def wrong(self, found: NDArray[np.float64]) -> int:

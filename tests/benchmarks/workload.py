@@ -129,7 +129,7 @@ class Workload:
         mine = np.flatnonzero(self.partition_of[self.service] == partition)
         for low in range(0, len(mine), BATCH_RECORDS):
             rows = self.rows(mine[low : low + BATCH_RECORDS])
-            yield record_batch(rows.name, FORMS[self.form].write(rows), stamp, compression, low)
+            yield record_batch(rows.name, FORMS[self.form].write(rows), stamp, compression)
 
 
 async def load(

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams import fast
 from streams.engine import StreamEngine, TableEngine
@@ -19,7 +19,9 @@ from streams.plan import plan
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
 from tables.rocks import RocksStore
+from tests.benchmarks.batches import record_batch
 from tests.benchmarks.declarations import declaration
+from tests.benchmarks.forms import FORMS
 from tests.benchmarks.workload import Workload
 
 EVENTS = 20_000
@@ -54,14 +56,13 @@ class HotPath:
 def answers() -> list[bytes]:
     """Return two answers of half of the events each."""
     workload = Workload.make(4 * EVENTS, 100)
-    rows, stamp = list(workload.records(0))[:EVENTS], int(workload.time.max())
-    made = []
-    for begin in (0, EVENTS // 2):
-        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 30)
-        for delta, (key, value) in enumerate(rows[begin : begin + EVENTS // 2]):
-            builder.append(delta, stamp, key, value, [])
-        made.append(begin.to_bytes(8, "big") + bytes(builder.build())[8:])
-    return made
+    mine, stamp, half = (
+        np.flatnonzero(workload.partition_of[workload.service] == 0),
+        int(workload.time.max()),
+        EVENTS // 2,
+    )
+    parts = [(begin, workload.rows(mine[begin : begin + half])) for begin in (0, half)]
+    return [record_batch(rows.name, FORMS["flat"].write(rows), stamp, base=begin) for begin, rows in parts]
 
 
 def calls(path: HotPath) -> int:
