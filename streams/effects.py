@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.packed import Packed
 from tables.columns import Column
 from tables.records import Record
 
@@ -54,6 +55,13 @@ class Records:
     keys: list[bytes | None] | None = None
     key_of: Callable[[int], bytes | None] | None = None
     lost: list[Lost] = field(default_factory=list)
+    _size: int | None = field(default=None, compare=False)
+
+    def size(self) -> int:
+        """Return the bytes of all values."""
+        if self._size is None:
+            self._size = _size(self.values)
+        return self._size
 
     def key(self, index: int) -> bytes | None:
         """Return the key of one record, None if it has none or nobody knows it."""
@@ -76,6 +84,15 @@ class Records:
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self.values)
+
+
+def _size(values: Sequence[bytes | None]) -> int:
+    if isinstance(values, Packed):
+        return values.size()
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type] # as good as never is one None
+    except TypeError:
+        return sum(map(len, filter(None, values)))
 
 
 @dataclass(slots=True)

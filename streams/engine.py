@@ -11,12 +11,11 @@ from streams.effects import Batch, Event, Seen
 from streams.event_time import event_time
 from streams.letters import letter, lost_letter
 from streams.lookup import Lookup
-from streams.packed import Packed
 from streams.stats import StreamStats
 from streams.table_engine import TableEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -68,7 +67,7 @@ class StreamEngine:
         if len(time) < len(rows):
             rows = np.setdiff1d(rows, [index for index, _, _ in bad], assume_unique=True)
         self.stats.records += len(records) + sum(each.count for each in records.lost)
-        self.stats.bytes += _size(records.values)
+        self.stats.bytes += records.size()
         return self._batch(records, rows, time, columns), [*self._lost(records), *self._letters(records, bad)]
 
     def _timed(
@@ -132,13 +131,3 @@ class StreamEngine:
                 )
             )
         return letters
-
-
-def _size(values: Sequence[bytes | None]) -> int:
-    """Return the bytes of all values."""
-    if isinstance(values, Packed):
-        return values.size()
-    try:
-        return sum(map(len, values))  # type: ignore[arg-type] # as good as never is one None
-    except TypeError:
-        return sum(map(len, filter(None, values)))

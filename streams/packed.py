@@ -63,3 +63,18 @@ class Packed(Sequence[bytes | None]):
     def size(self) -> int:
         """Return the bytes of all of them."""
         return int(np.maximum(self.length, 0).sum())
+
+
+def joined(parts: Sequence[Packed]) -> Packed:
+    """Return the values of several as one; only that part of each buffer is copied in which they lie."""
+    buffers, starts, size = [], [], 0
+    for part in parts:
+        if not len(part):
+            continue
+        low, high = int(part.start.min()), int((part.start + np.maximum(part.length, 0)).max())
+        buffers.append(memoryview(part.buffer)[low:high])
+        starts.append(part.start - (low - size))
+        size += high - low
+    if not starts:
+        return parts[0]
+    return Packed(b"".join(buffers), np.concatenate(starts), np.concatenate([part.length for part in parts]))

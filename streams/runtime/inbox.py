@@ -8,24 +8,21 @@ if TYPE_CHECKING:
     from streams.effects import Records
 
 LARGE = 2
-"""Large batches that may wait."""
-SMALL_RECORDS = 1_000
-"""A batch of fewer records is measured by its bytes; counting those of larger ones would cost more than it is worth."""
+"""Batches of the largest size that may wait."""
 
 
 class Inbox:
     """What waits at one partition, in the order of its offsets.
 
-    Live input comes in many small batches: all that arrive while one is in work are kept, to be worked on together
-    next. A limit on their number would let the latest wait for a second turn. In a backlog batches are large, and two
-    are enough to be never without.
+    Batches are measured by their bytes, not counted: live input comes in many small ones, and so does a backlog of many
+    partitions. All that arrive while one is in work are kept, to be worked on together next; a limit on their number
+    would let the latest wait for a second turn.
     """
 
     def __init__(self) -> None:
         """Hold nothing."""
         self._batches: list[Records] = []
         self._bytes = 0
-        self._large = 0
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -35,20 +32,18 @@ class Inbox:
         """Return whether another batch may come.
 
         Args:
-            most: bytes of the largest batch; what waits is at most `LARGE` times as much.
+            most: bytes of the largest batch, about: the record batch that passes them is its last. There is room beside
+                one of them, and not beside two.
         """
-        return self._bytes + self._large * most <= (LARGE - 1) * most
+        return self._bytes < (LARGE - 0.5) * most
 
     def put(self, records: Records) -> None:
         """Keep a batch."""
         self._batches.append(records)
-        if len(records) < SMALL_RECORDS:
-            self._bytes += sum(len(value) for value in records.values if value)
-        else:
-            self._large += 1
+        self._bytes += records.size()
 
     def take(self) -> list[Records]:
         """Return all that waits, and hold nothing."""
         waiting = self._batches
-        self._batches, self._bytes, self._large = [], 0, 0
+        self._batches, self._bytes = [], 0
         return waiting

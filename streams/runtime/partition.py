@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from faust.types import TP
 
 from streams.engine import StreamEngine
+from streams.joining import together
 from streams.rekey.receiver import RekeyError
 from streams.runtime.inbox import Inbox
+from streams.runtime.turns import Bell
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
 from tables.store import StoreError
@@ -68,7 +70,7 @@ class InputPartition:
         self._next = -1
         self._gap = False
         self._inbox = Inbox()
-        self._work = asyncio.Event()
+        self._work = Bell()
         self._between = asyncio.Event()
         self._between.set()
         self._task: asyncio.Task[None] | None = None
@@ -107,11 +109,11 @@ class InputPartition:
             log.debug("%s: dropped a batch from offset %d, %d is next", self.origin, records.lo, self._next)
             if self.state is State.RUNNING and records.lo > self._next:
                 self._gap = True
-                self._work.set()
+                self._work.ring()
             return
         self._inbox.put(records)
         self._next = records.hi
-        self._work.set()
+        self._work.ring()
 
     # life
 
@@ -279,10 +281,7 @@ class InputPartition:
             if not self._inbox:
                 if self._gap:
                     await self._guarded(self._read_again())
-                self._work.clear()
-                try:
-                    await asyncio.wait_for(self._work.wait(), self.runtime.tick_interval)
-                except TimeoutError:
+                if not await self._work.wait(self.runtime.tick_interval):
                     await self._guarded(self._tick())
                 continue
             waiting = self._inbox.take()
@@ -309,16 +308,15 @@ class InputPartition:
     async def _fold(self, waiting: Sequence[Records]) -> None:
         """Fold batches into the tables, and send blocks of them to those that are re-keyed."""
         batches, dead = [], []
-        for records in waiting:
+        for records in together(waiting):
             async with self.runtime.turn:
                 batch, letters = self.engine.decode(records)
                 batches.append(batch)
                 dead += letters
-            await asyncio.sleep(0)
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
         work = [self._drive(table, table.engine.fold_all(batches)) for table in self.tables]
-        await gathered([*work, self.outlets.send(batches)])
+        await gathered([*work, self.outlets.send(batches)] if self.outlets else work)
         self._heard = time.monotonic()
 
     def _release(self, hi: int) -> None:
@@ -352,8 +350,9 @@ class InputPartition:
     async def _upkeep(self) -> None:
         """Do what time asks for: claims and old records are renewed, and the input must be cut as it was."""
         await self._check_partitions()
-        await gathered([table.renew() for table in self.tables])
-        await gathered([self._drive(table, table.rewriting()) for table in self.tables])
+        for table in self.tables:
+            await table.renew()
+        await gathered([self._drive(table, table.rewriting()) for table in self.tables if table.rewrites])
 
     def silent(self) -> bool:
         """Return whether the input was read to its end and a fetch answered lately that there is nothing new."""
@@ -376,6 +375,8 @@ class InputPartition:
 
 async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
     """Await all; where one fails the others are cancelled and awaited too, so that nothing goes on behind our back."""
+    if len(work) == 1:
+        return [await work[0]]
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)

@@ -22,6 +22,7 @@ from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
 from streams.runtime.table import TablePartition
+from streams.runtime.turns import Turn
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
 from streams.transport.client import Client
@@ -93,7 +94,7 @@ class Runtime:
         self.lookups: dict[str, Lookup] = {}
         self.followers: dict[str, Follower] = {}
         self.changelogs: dict[str, str] = {}
-        self.turn = asyncio.Lock()
+        self.turn = Turn()
         """Held while a partition decodes, or makes a write: one does at a time."""
         self.restores = Turns()
         self.waiting_for = "the broker"

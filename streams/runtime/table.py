@@ -284,17 +284,19 @@ class TablePartition:
             raise WriteFailed(f"{writer.topic}-{writer.partition}: another owner wrote at offset {self._next}")
         self._claimed(writer)
 
-    def rewriting(self) -> Iterator[Write]:
-        """Return a part of what lives, to be written again, if that is due: before the broker's retention deletes it.
+    @property
+    def rewrites(self) -> bool:
+        """Whether it is time to write again what lives: before the broker's retention deletes it.
 
         A changelog that lost its beginning gets it back in the same way, from the local store.
         """
-        now, progress = time.time(), self.engine.progress
-        kept = self._retention
-        old = kept is not None and now - progress.rewritten / 1000 > kept / 2
-        if not self._intact or self._behind or not (old or progress.floor < self._earliest):
-            return iter(())
-        return self.engine.rewrite(int(now * 1000), self._next or 0)
+        kept, progress = self._retention, self.engine.progress
+        old = kept is not None and time.time() - progress.rewritten / 1000 > kept / 2
+        return self._intact and not self._behind and (old or progress.floor < self._earliest)
+
+    def rewriting(self) -> Iterator[Write]:
+        """Return a part of what lives, to be written again, if that is due."""
+        return self.engine.rewrite(int(time.time() * 1000), self._next or 0) if self.rewrites else iter(())
 
     def silent_watermark(self, since: float) -> int:
         """Return the watermark at the beginning of the silence that began at monotonic second `since`."""

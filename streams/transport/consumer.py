@@ -340,8 +340,12 @@ class BatchConsumer(driver.Consumer):
                 logger.exception("fetching failed for a reason that is not foreseen; it is tried again")
                 await asyncio.sleep(RETRY)
             else:
-                for tp, records in taken.items():
-                    await self.wait_first(self.callback(self._message(tp, records)), self.suspend_flow.wait())
+                if taken:
+                    await self.wait_first(self._hand_over(taken), self.suspend_flow.wait())
+
+    async def _hand_over(self, taken: Mapping[TP, Records]) -> None:
+        for tp, records in taken.items():
+            await self.callback(self._message(tp, records))
 
     def _message(self, tp: TP, records: Records) -> ConsumerMessage:
         now = time.time()

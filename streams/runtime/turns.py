@@ -1,0 +1,76 @@
+"""How the partitions of one worker share its event loop: who computes, and who is woken when something comes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PASSES = 2
+"""Passes of the event loop between two computations: in them, what has been acknowledged goes on its way."""
+
+
+class Turn:
+    """The right to decode, or to make a write: one partition has it at a time.
+
+    A computation takes milliseconds; all else (an acknowledgement that came, an alert that may go out now) takes
+    microseconds, but is woken in several passes of the event loop one after the other. So the next computation begins a
+    few passes after the one before has ended: what is short does not wait for all partitions in each of its passes.
+    """
+
+    def __init__(self) -> None:
+        """Let nobody compute."""
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        """Wait for the turn."""
+        await self._lock.acquire()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the turn to the next, a few passes later."""
+        self._pass(PASSES)
+
+    def _pass(self, left: int) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(self._pass, left - 1)
+        else:
+            self._lock.release()
+
+
+class Bell:
+    """Wakes the one that waits, or lets the next wait return at once.
+
+    `asyncio.wait_for` with an event does the same with a task, and so three passes of the event loop later.
+    """
+
+    def __init__(self) -> None:
+        """Be silent."""
+        self._rung = False
+        self._waiter: asyncio.Future[bool] | None = None
+
+    def ring(self) -> None:
+        """Wake who waits."""
+        self._rung = True
+        self._wake(rung=True)
+
+    def _wake(self, *, rung: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(rung)
+
+    async def wait(self, seconds: float) -> bool:
+        """Return whether it was rung since the last call, or is within so many seconds; one waits at a time."""
+        if not self._rung:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(seconds, lambda: self._wake(rung=False))
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+        rung, self._rung = self._rung, False
+        return rung

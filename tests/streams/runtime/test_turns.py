@@ -1,0 +1,76 @@
+"""Who computes, and who is woken."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams.runtime.turns import PASSES, Bell, Turn
+
+
+def test_one_computes_at_a_time_and_short_work_goes_between() -> None:
+    """Between two computations, what is woken pass by pass of the event loop gets on."""
+
+    async def check() -> None:
+        turn, order = Turn(), list[str]()
+
+        async def compute(name: str) -> None:
+            async with turn:
+                order.append(name)
+
+        async def short() -> None:
+            for step in range(PASSES):
+                await asyncio.sleep(0)
+                order.append(str(step))
+
+        await asyncio.gather(compute("a"), compute("b"), short())
+        assert order == ["a", *map(str, range(PASSES)), "b"]
+
+    asyncio.run(check())
+
+
+def test_a_computation_that_fails_gives_its_turn_away() -> None:
+    """An error in one partition does not stop the others."""
+
+    async def check() -> None:
+        turn = Turn()
+        with pytest.raises(ValueError, match="mine"):
+            async with turn:
+                raise ValueError("mine")
+        async with asyncio.timeout(5), turn:
+            pass
+
+    asyncio.run(check())
+
+
+def test_a_bell_wakes_who_waits() -> None:
+    """It is rung once for one wait: before it or in it; without, the wait ends in time."""
+
+    async def check() -> None:
+        bell = Bell()
+        assert not await bell.wait(0.001)
+        bell.ring()
+        bell.ring()
+        assert await bell.wait(10)
+        assert not await bell.wait(0.001)
+        asyncio.get_running_loop().call_soon(bell.ring)
+        assert await bell.wait(10)
+        assert not await bell.wait(0.001)
+
+    asyncio.run(check())
+
+
+def test_a_wait_that_is_cancelled_leaves_the_bell_in_order() -> None:
+    """The next wait hears what was rung meanwhile."""
+
+    async def check() -> None:
+        bell = Bell()
+        waiting = asyncio.ensure_future(bell.wait(10))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        bell.ring()
+        assert await bell.wait(10)
+
+    asyncio.run(check())
