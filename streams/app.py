@@ -23,7 +23,8 @@ from streams.runtime.preflight import Preflight
 from streams.runtime.runtime import Runtime
 from streams.settings import KafkaSettings, WorkerSettings, read_settings
 from streams.transport.assignor import Assignor
-from streams.transport.consumer import BatchConsumer, BatchSchema, BatchTransport
+from streams.transport.consumer import BatchConsumer, BatchTransport
+from streams.transport.passing import BatchSchema
 from tables.manager import CellTableManager
 from tables.table import CellTable
 
@@ -162,7 +163,8 @@ class App(faust.App):
     def _fold_agent(self, name: str, about: str) -> Callable[[StreamT[Any]], Any]:
         async def fold(stream: StreamT[Any]) -> None:
             async for event in cast("Any", stream).noack().events():
-                self.runtime.accept(event.message.tp, event.value)
+                for tp, records in event.value.items():
+                    self.runtime.accept(tp, records)
 
         fold.__name__ = name
         fold.__doc__ = about

@@ -208,9 +208,11 @@ class Write:
         events: alert events and emitted rows. After a crash they are made again from the records.
         letters: dead letters and late rows. Nothing in the records would bring them back, so they go first; after a
             crash they may be sent twice, with the same headers.
+        last: whether nothing is left to compute after it: the engine only notes that it is done.
     """
 
     n: int
     records: list[Record] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
+    last: bool = False

@@ -26,6 +26,10 @@ class Room:
         self._engine, self._updates = engine, updates
         self._cells = engine.cells if isinstance(engine.cells, BoundedCells) else None
 
+    def __bool__(self) -> bool:
+        """Return whether there is only so much of it."""
+        return self._cells is not None
+
     def keep(self) -> None:
         """Say which cells must stay in memory: those whose updates go out, or go out again, together."""
         if self._cells is not None:

@@ -222,7 +222,7 @@ class TableEngine:
             yield from self._fold(batch)
             yield from self.room.pause()
         if self._unsent:
-            yield from self.send()
+            yield from self.send(last=not self.room)
             self.room.make()
 
     def _fold(self, batch: Batch) -> Iterator[Write]:
@@ -329,9 +329,10 @@ class TableEngine:
         if item.after is None and item.rule.plan.judge == "update":
             self.ended.add(item.key)
 
-    def send(self) -> Iterator[Write]:
-        """Yield the write as it is filled, and begin the next one."""
+    def send(self, *, last: bool = False) -> Iterator[Write]:
+        """Yield the write as it is filled, and begin the next one; `last` says that nothing is computed behind it."""
         write = self._write()
+        write.last = last
         self._unsent = False
         yield write
         self._acknowledged()

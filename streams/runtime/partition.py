@@ -8,30 +8,32 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from faust.types import TP
 
+from streams.effects import Write
 from streams.engine import StreamEngine
 from streams.joining import together
 from streams.rekey.receiver import RekeyError
 from streams.runtime.inbox import Inbox
-from streams.runtime.turns import Bell
+from streams.runtime.turns import Bell, gathered
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
 from tables.store import StoreError
 
 if TYPE_CHECKING:
-    from streams.effects import Records, Write
+    from streams.effects import Batch, Event, Records
     from streams.plan import StreamPlan
     from streams.runtime.runtime import Runtime
     from streams.runtime.table import TablePartition
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 BACKOFF = (0.5, 1, 2, 5, 10)
 """Seconds between attempts to open a partition."""
+FEW = 5_000
+"""Records that are decoded and folded in one turn, which takes some 15 ms at most."""
 
 
 class State(Enum):
@@ -307,17 +309,40 @@ class InputPartition:
 
     async def _fold(self, waiting: Sequence[Records]) -> None:
         """Fold batches into the tables, and send blocks of them to those that are re-keyed."""
-        batches, dead = [], []
+        if len(self.tables) == 1 and not self.outlets and sum(map(len, waiting)) <= FEW:
+            await self._drive(self.tables[0], self._few(self.tables[0], waiting))
+        else:
+            await self._many(waiting)
+        self._heard = time.monotonic()
+
+    def _few(self, table: TablePartition, waiting: Sequence[Records]) -> Iterator[Write]:
+        """Decode and fold what is soon done in one turn; dead letters go with the first write, before its records."""
+        dead: list[Event] = []
+        for write in table.engine.fold_all(self._decoded(waiting, dead)):
+            write.letters[:0] = dead
+            dead.clear()
+            yield write
+        if dead:
+            yield Write(table.engine.progress.n, letters=dead)
+
+    def _decoded(self, waiting: Sequence[Records], dead: list[Event]) -> Iterator[Batch]:
+        """Yield what may be folded, and add the dead letters to `dead`."""
         for records in together(waiting):
-            async with self.runtime.turn:
-                batch, letters = self.engine.decode(records)
-                batches.append(batch)
-                dead += letters
+            batch, letters = self.engine.decode(records)
+            dead += letters
+            yield batch
+
+    async def _many(self, waiting: Sequence[Records]) -> None:
+        """Decode batches, then fold them into all tables at once."""
+        dead: list[Event] = []
+        batches: list[Batch] = []
+        decoding = self._decoded(waiting, dead)
+        while (batch := await self.runtime.turn.next(decoding)) is not None:
+            batches.append(batch)
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
         work = [self._drive(table, table.engine.fold_all(batches)) for table in self.tables]
         await gathered([*work, self.outlets.send(batches)] if self.outlets else work)
-        self._heard = time.monotonic()
 
     def _release(self, hi: int) -> None:
         """Let everything before an offset be committed, and note since when something waits for it."""
@@ -364,23 +389,8 @@ class InputPartition:
 
     async def _drive(self, table: TablePartition, writes: Iterator[Write]) -> None:
         """Carry out writes; partitions compute in turns, so that others of the event loop wait for one at most."""
-        while True:
-            async with self.runtime.turn:
-                write = next(writes, None)
-            if write is None:
-                return
+        while (write := await self.runtime.turn.next(writes)) is not None:
             await table.deliver(write)
-            await asyncio.sleep(0)
-
-
-async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
-    """Await all; where one fails the others are cancelled and awaited too, so that nothing goes on behind our back."""
-    if len(work) == 1:
-        return [await work[0]]
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            if write.last:
+                next(writes, None)  # it notes that all is done
+                return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
     from types import TracebackType
 
-PASSES = 2
+T = TypeVar("T")
+
+PASSES = 5
 """Passes of the event loop between two computations: in them, what has been acknowledged goes on its way."""
 
 
@@ -33,6 +36,11 @@ class Turn:
     ) -> None:
         """Give the turn to the next, a few passes later."""
         self._pass(PASSES)
+
+    async def next(self, work: Iterator[T]) -> T | None:
+        """Return what comes next of work that is computed piece by piece, None at its end."""
+        async with self:
+            return next(work, None)
 
     def _pass(self, left: int) -> None:
         if left:
@@ -74,3 +82,16 @@ class Bell:
                 self._waiter = None
         rung, self._rung = self._rung, False
         return rung
+
+
+async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """Await all; where one fails the others are cancelled and awaited too, so that nothing goes on behind our back."""
+    if len(work) == 1:
+        return [await work[0]]
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

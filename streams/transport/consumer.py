@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiokafka
-import faust
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -23,6 +22,7 @@ from mode.utils.logging import get_logger
 
 from streams.transport import fetch, group, unpacking
 from streams.transport.errors import TransportError, Unreachable
+from streams.transport.passing import messages
 
 if TYPE_CHECKING:
     from streams.effects import Records
@@ -340,52 +340,23 @@ class BatchConsumer(driver.Consumer):
                 logger.exception("fetching failed for a reason that is not foreseen; it is tried again")
                 await asyncio.sleep(RETRY)
             else:
-                if taken:
-                    await self.wait_first(self._hand_over(taken), self.suspend_flow.wait())
+                for message in messages(self.app, taken):
+                    await self._hand_over(message)
 
-    async def _hand_over(self, taken: Mapping[TP, Records]) -> None:
-        for tp, records in taken.items():
-            await self.callback(self._message(tp, records))
-
-    def _message(self, tp: TP, records: Records) -> ConsumerMessage:
-        now = time.time()
-        self.app.monitor.stream_inbound_time[tp] = time.monotonic()
-        return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            records.hi - 1,
-            now,
-            0,
-            None,
-            None,
-            cast("Any", records),
-            None,
-            0,
-            0,
-            tp,
-            generation_id=self.app.consumer_generation_id,
-        )
+    async def _hand_over(self, message: ConsumerMessage) -> None:
+        """Put a message into the queue of its agent, unless a rebalance comes in between."""
+        handing = asyncio.ensure_future(self.callback(message))
+        await asyncio.sleep(0)
+        if handing.done():  # always, but in a rebalance, or where the agent is far behind
+            handing.result()
+        else:
+            await self.wait_first(handing, self.suspend_flow.wait())
 
 
 class BatchTransport(driver.Transport):
     """Faust's aiokafka transport with the batch consumer."""
 
     Consumer = BatchConsumer
-
-
-class BatchSchema(faust.Schema[Any, Any]):
-    """Hands a batch through as the event's value, undecoded."""
-
-    def compile(self, app: Any, **options: Any) -> Callable[..., Any]:
-        """Return a decode function that only wraps the message into an event."""
-        del options
-        create_event = app.create_event
-
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
-            del propagate
-            return create_event(None, message.value, message.headers, message)
-
-        return decode
 
 
 def _aiokafka_tp(tp: TP) -> aiokafka.TopicPartition:

@@ -63,6 +63,9 @@ class EventProducer:
         for event in events:
             groups.setdefault((event.topic, place[event.topic].of(event)), []).append(event)
         work = [(target, list(await self._cut(target, group))) for target, group in groups.items()]
+        if len(work) == 1:
+            await self._send(*work[0])
+            return
         results = await asyncio.gather(*(self._send(*part) for part in work), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
