@@ -331,8 +331,7 @@ class TableEngine:
 
     def send(self, *, last: bool = False) -> Iterator[Write]:
         """Yield the write as it is filled, and begin the next one; `last` says that nothing is computed behind it."""
-        write = self._write()
-        write.last = last
+        write = self._write(last=last)
         self._unsent = False
         yield write
         self._acknowledged()
@@ -346,7 +345,7 @@ class TableEngine:
         self.cells.evict(self.progress.before[0])
         self._updates.acknowledged()
 
-    def _write(self) -> Write:
+    def _write(self, *, last: bool) -> Write:
         """Return the records of one write, progress last, and what it owes."""
         progress, draft = self.progress, self.draft
         size = draft.size + draft.id_bytes + self.cells.pending_bytes
@@ -362,7 +361,7 @@ class TableEngine:
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.wrote(records, len(rows))
         events = [event for event, _ in draft.owed] + rows + blocks
-        return Write(progress.n, records, events, draft.letters + letters)
+        return Write(progress.n, records, events, draft.letters + letters, last)
 
     def _told(self) -> tuple[list[Event], list[Event]]:
         """Return what tables that read this one are told with a write: blocks, and dead letters of rows they refuse."""
