@@ -91,6 +91,8 @@ class WorkerCollector(Collector):
         stats = self.runtime.stats
         yield _counter("streams_rebalances", "Assignments of partitions received.", [], [([], stats.rebalances)])
         yield _counter("streams_partition_failures", "Partitions stopped by an error.", [], [([], stats.failures)])
+        lost = "Offsets of inputs that were deleted before they were read."
+        yield _counter("streams_deleted_offsets", lost, [], [([], stats.deleted)])
 
     def _records(self) -> Iterator[Metric]:
         outcomes, letters, sizes = [], [], []

@@ -17,6 +17,7 @@ from streams.engine import StreamEngine
 from streams.joining import together
 from streams.rekey.receiver import RekeyError
 from streams.runtime.inbox import Inbox
+from streams.runtime.inputlog import InputLog
 from streams.runtime.turns import Bell, gathered
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
@@ -67,6 +68,7 @@ class InputPartition:
         self.state = State.CLOSED
         self.reason = "not started"
         self.position = 0
+        self._log = InputLog(runtime, self.tp, self.origin)
         self._owed: tuple[int, float] | None = None
         self._said = ""
         self._next = -1
@@ -107,6 +109,8 @@ class InputPartition:
         One from before it is stale (fetched before a seek) and dropped; one from beyond it shows that something was
         lost on the way (Faust empties its queues after a rebalance, or the log lost its beginning): it is read again.
         """
+        if self.state is State.RUNNING:
+            self._log.took(records)
         if self.state is not State.RUNNING or records.lo != self._next:
             log.debug("%s: dropped a batch from offset %d, %d is next", self.origin, records.lo, self._next)
             if self.state is State.RUNNING and records.lo > self._next:
@@ -211,6 +215,7 @@ class InputPartition:
         self.reason = self.reason or "restoring"
         for table in self.tables:
             table.note = self._note
+        self._log.check()
         await self._check_partitions()
         consumer = self.runtime.consumer
         committed = await consumer.committed(self.tp)
@@ -221,6 +226,7 @@ class InputPartition:
         self._owed = None
         self._heard = time.monotonic()
         self._gap, self._said = False, ""
+        self._log.sought(start)
         await consumer.start_at(self.tp, start)
         if committed is None and self.outlets:  # where the first block began is where a restart must begin
             await consumer.commit({self.tp})
@@ -241,9 +247,11 @@ class InputPartition:
         """Seek to what is to be read next, or, where the log has lost that, to its beginning."""
         self._gap = False
         begin = await self.runtime.consumer.beginning(self.tp)
+        await self._log.reaches(self._next)
         if self._next < begin:
-            self._say_deleted(self._next, begin)
+            self._log.say_deleted(self._next, begin)
         self._next = max(self._next, begin)
+        self._log.sought(self._next)
         await self.runtime.consumer.start_at(self.tp, self._next)
 
     def _start(self, committed: int | None, begin: int, first: int) -> int:
@@ -263,18 +271,8 @@ class InputPartition:
         commit = first if committed is None else committed
         start = min([*have, commit]) if self.outlets else min(have, default=commit)
         if start < begin:
-            self._say_deleted(start, begin)
+            self._log.say_deleted(start, begin)
         return max(start, begin)
-
-    def _say_deleted(self, start: int, begin: int) -> None:
-        log.error(
-            "%s: offsets %d to %d were deleted from the topic before they were read (is its retention shorter than we "
-            "were away?); what they held is missing in the tables; reading goes on at %d",
-            self.origin,
-            start,
-            begin - 1,
-            begin,
-        )
 
     # work
 
@@ -354,6 +352,8 @@ class InputPartition:
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""
         idle = self.idle
+        self._log.check()
+        self._gap = self._gap or await self._log.lost(self._next)
         await self._upkeep()
         if idle is None or not self.silent():
             return

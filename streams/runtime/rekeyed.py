@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streams.rekey.receiver import BlockReceiver, Received
 from streams.rekey.sender import Sender
+from streams.runtime.inputlog import InputLog
 from streams.runtime.partition import InputPartition
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class RekeyedPartition(InputPartition):
         super().__init__(runtime, replace(runtime.plan.streams[table.streams[0]], tables=()), partition)
         self.tp = TP(str(table.repartition), partition)
         self.origin = f"{table.repartition}-{partition}"
+        self._log = InputLog(runtime, self.tp, self.origin)
         self.tables = [runtime.table(table, partition)]
         self._receiver: BlockReceiver | None = None
 

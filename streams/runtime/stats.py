@@ -46,6 +46,7 @@ class WorkerStats:
     rebalances: int = 0
     failures: int = 0
     promotions: int = 0
+    deleted: int = 0
 
     def batch(self, records: int, seconds: float) -> None:
         """Count one batch of a partition, from its decoding to its release."""

@@ -23,6 +23,10 @@ class StateLost(TransportError):  # noqa: N818 - the name says what is the matte
     """A changelog no longer has all that its state needs."""
 
 
+class InputReplaced(TransportError):  # noqa: N818 - the name says what is the matter
+    """An input is not the log that was read: its topic was made anew, or lost its end."""
+
+
 class Denied(TransportError):  # noqa: N818 - the name says what is the matter
     """The broker refuses this user the operation."""
 

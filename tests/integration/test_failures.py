@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from streams.letters import OFFSET, REASON, TRUNCATED
 from tables.records import CLAIM
@@ -61,6 +64,41 @@ def test_a_broker_and_a_topic_are_waited_for_and_a_lost_broker_loses_nothing(
     assert worker.stop(STOP_SECONDS) == 0, run.said()
     broker.start()
     run.compare()
+
+
+def test_an_input_that_is_made_anew_under_a_worker_is_told(kafka: KafkaCluster, start: Callable[..., Run]) -> None:
+    """Of another topic of its name nothing is counted or passed over: its partitions stop, at a later start too."""
+    run = start(kafka.bootstrap, "remade")
+    worker = run.worker("a").wait_ready()
+    run.produce(2_000, 1)
+    run.wait_done()
+    admin, ends = KafkaAdminClient(bootstrap_servers=kafka.bootstrap), run.ends()
+    admin.delete_topics([run.topic])
+    create_topic(kafka.bootstrap, run.topic, PARTITIONS)
+    run.produce(50, 3)
+    until(lambda: f"{run.topic}-0 is not the log that was read" in worker.output, run.said, 90)
+    assert run.committed() == ends
+    assert worker.stop() == 0
+    worker = run.worker("a")
+    until(lambda: f"{run.topic}-0 is not the log that was read" in worker.output, run.said, 60)
+    admin.close()
+
+
+def test_records_deleted_under_a_quiet_worker_are_told(kafka: KafkaCluster, start: Callable[..., Run]) -> None:
+    """Where retention passes what a worker has not read yet, it says so and counts it, though nothing new comes."""
+    run = start(kafka.bootstrap, "emptied")
+    worker = run.worker("a").wait_ready()
+    run.produce(1_000, 1)
+    run.wait_done()
+    worker.send(signal.SIGSTOP)
+    run.produce(1_000, 2)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    admin.delete_records({TopicPartition(run.topic, number): end for number, end in enumerate(run.ends())})
+    admin.close()
+    worker.send(signal.SIGCONT)
+    until(lambda: "were deleted from the topic before they were read" in worker.output, run.said, 60)
+    assert "streams_deleted_offsets_total" in worker.text("/metrics")
+    assert "streams_deleted_offsets_total 0.0" not in worker.text("/metrics")
 
 
 def test_a_changelog_of_other_partitions_is_refused(kafka: KafkaCluster, start: Callable[..., Run]) -> None:

@@ -40,11 +40,11 @@ HOSTS = 7
 
 
 class Input:
-    """The worker's consumer, over `end` records instead of a topic; it loses what it is told to lose."""
+    """The worker's consumer, over `last` records instead of a topic; it loses what it is told to lose."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.end = self.position = self.begin = 0
+        self.last = self.position = self.begin = 0
         self.released: int | None = None
         self.starts: list[int] = []
         self.lose = 0
@@ -84,12 +84,17 @@ class Input:
     def highwater(self, tp: TP) -> int | None:
         """Return the end."""
         del tp
-        return self.end
+        return self.last
+
+    async def end(self, tp: TP) -> int:
+        """Return the end."""
+        del tp
+        return self.last
 
     def next(self) -> Records:
         """Return the next batch."""
         lo = max(self.position, self.begin)
-        hi = self.position = min(lo + BATCH, self.end)
+        hi = self.position = min(lo + BATCH, self.last)
         values = [b'{"host":"h%d","ts":%d,"v":%d}' % (o % HOSTS, BASE + o, o) for o in range(lo, hi)]
         return Records(lo, hi, np.arange(lo, hi), np.full(hi - lo, BASE), list(values), [None] * (hi - lo))
 
@@ -127,7 +132,7 @@ class Bench:
     async def _feed(self) -> None:
         while True:
             await asyncio.sleep(0.002)
-            if self.input.position < self.input.end and self.tp in self.runtime.wanted():
+            if self.input.position < self.input.last and self.tp in self.runtime.wanted():
                 records = self.input.next()
                 self.input.lose -= 1
                 if self.input.lose != 0:
@@ -145,7 +150,7 @@ class Bench:
 
     async def read_to(self, end: int) -> None:
         """Let the input grow, and wait until all of it is folded and written."""
-        self.input.end = end
+        self.input.last = end
         async with asyncio.timeout(30):
             while not (self.input.released == end and self.partition.state is State.RUNNING):  # noqa: ASYNC110 - plain attributes
                 await asyncio.sleep(0.002)
@@ -254,6 +259,46 @@ def test_records_deleted_before_they_were_read_are_told_and_passed_over(
         await bench.read_to(110)
         assert bench.totals() == counted([*range(30), *range(45, 110)])
         assert "offsets 30 to 44 were deleted from the topic before they were read" in caplog.text
+
+    asyncio.run(bench.run(test))
+
+
+def test_records_deleted_while_nothing_comes_are_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """A topic whose retention passed what is to be read next, and which is quiet: it is said, counted, and read on."""
+
+    async def test(bench: Bench) -> None:
+        bench.runtime.answer_timeout = 0.1
+        await bench.read_to(30)
+        bench.input.begin = bench.input.last = bench.input.position = 45
+        async with asyncio.timeout(30):
+            while bench.input.starts[-1] != 45:  # noqa: ASYNC110 - plain attributes
+                await asyncio.sleep(0.01)
+        assert "offsets 30 to 44 were deleted from the topic before they were read" in caplog.text
+        assert bench.runtime.stats.deleted == 15
+        await bench.read_to(60)
+        assert bench.totals() == counted([*range(30), *range(45, 60)])
+
+    asyncio.run(bench.run(test))
+
+
+@pytest.mark.parametrize("last", [0, 10, 80])
+def test_a_topic_made_anew_while_it_is_read_stops_its_partition(bench: Bench, last: int) -> None:
+    """Its records would be passed over as known: it is named, and while it is shorter at every later start, too."""
+
+    async def test(bench: Bench) -> None:
+        bench.runtime.answer_timeout = 0.1
+        await bench.read_to(30)
+        bench.input.position, bench.input.last = 0, last
+        for _ in range(1 if last > 30 else 2):
+            async with asyncio.timeout(30):
+                while bench.partition.state is not State.FAILED:  # noqa: ASYNC110 - plain attributes
+                    await asyncio.sleep(0.01)
+            assert "hits-0 is not the log that was read" in bench.partition.reason
+            assert "streams reset" in bench.partition.reason
+            bench.runtime.assigned(set())
+            await asyncio.gather(*bench.runtime._closing)  # noqa: SLF001 - until it is closed
+            bench.runtime.assigned({bench.tp})
+        assert bench.table.store is None or bench.totals() == counted(range(30))
 
     asyncio.run(bench.run(test))
 
