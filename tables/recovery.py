@@ -30,6 +30,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SLICE = 50_000
 """Keys that are collected before they go to the store together."""
+SLICE_BYTES = 16 << 20
+"""The same, in bytes of what was read: cells with sketches may be large."""
 _THREAD = ThreadPoolExecutor(1, "restore")
 """All restores of a worker compute in one thread: several would only wait for one another's interpreter lock."""
 LOOK_BACK = (200, 50_000)
@@ -316,6 +318,7 @@ class _Restore:
         self._previous: bytes | None = None
         self._first: bytes | None = None
         self._latest: dict[bytes | None, bytes | None] = {}
+        self._size = 0
 
     async def run(self, read: Read) -> None:
         """Read from the store's offset to the claim, and write the store."""
@@ -359,13 +362,14 @@ class _Restore:
         if self._first is None:
             self._first = next((value for key, value in items if key == CLAIM), None)
         self._latest.update(items)
+        self._size += chunk.size
         if last:
             known = self._latest.get(CLAIM, self._store.get_many([CLAIM])[0])
             self._previous = known
             self._latest |= {} if own is None else {CLAIM: own}
-        if last or len(self._latest) >= SLICE:
+        if last or len(self._latest) >= SLICE or self._size >= SLICE_BYTES:
             await in_thread(fill, self._store, self._latest, chunk.hi)
-            self._latest = {}
+            self._latest, self._size = {}, 0
 
     def result(self, rebuilt: str) -> RestoreResult:
         """Return what was done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tracemalloc
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,18 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from streams.load import loads
+from streams.plan import plan
 from streams.transport import topics
 from streams.transport.appender import Appender
 from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.client import Client
 from streams.transport.errors import Fenced, Unreachable
 from streams.transport.produce import Claim, FencedWriter
-from tables.records import CLAIM, PROGRESS, Progress, Record
-from tables.recovery import OffsetsGone, restore
+from tables.cells import Cells
+from tables.loading import Loader
+from tables.records import CLAIM, PROGRESS, Progress, Record, cell_key
+from tables.recovery import OffsetsGone, load, restore
 from tables.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -30,6 +35,15 @@ if TYPE_CHECKING:
     from tests.brokers import KafkaCluster
 
     Broker = KafkaCluster | EmbeddedBroker
+
+
+TABLE = """
+app: bound
+streams:
+  s: {topic: s, key: k}
+tables:
+  t: {from: s, key: k, aggregates: {n: count(), total: sum("v"), low: min("v"), high: max("v")}}
+"""
 
 
 @pytest.fixture(
@@ -250,6 +264,38 @@ def test_an_offset_that_the_log_never_had_is_told(kafka: KafkaCluster) -> None:
                     pass
 
     run(kafka, body)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("in_memory", [False, True], ids=["store", "cells"])
+def test_memory_does_not_grow_with_the_changelog(kafka: KafkaCluster, in_memory: bool) -> None:  # noqa: FBT001 - a parameter
+    """What is on its way is two answers and a chunk: six times the log, of the same cells, takes no more."""
+    table = plan(loads(TABLE)).tables["t"].table
+    zero = Cells(table).map.state
+    zero.number = 1
+    (value,) = zero.encode(zero.allocate(1), 1)
+
+    async def body(client: Client, topic: str) -> None:
+        writer, _ = await take(client, topic, MemoryStore())
+        write = [Record(cell_key(0, 0, b"%05d" % n), value) for n in range(5_000)]
+        peaks = []
+        for writes in (30, 150):
+            for _ in range(writes):
+                last = await writer.append([*write, Record(PROGRESS, Progress(1).encode())])
+            claim = last + len(write)
+            tracemalloc.start()
+            async with ChangelogReader(client.settings, topic, 0) as reader:
+                if in_memory:
+                    result = await load(Loader(Cells(table), 1), reader.read, claim)
+                else:
+                    result = await restore(MemoryStore(), reader.read, claim)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+            assert result.size > writes * len(write) * len(value)
+        assert peaks[1] < peaks[0] + (4 << 20)
+        assert peaks[1] < 64 << 20
+
+    run(kafka, body, max_message_bytes="2097152")
 
 
 @pytest.mark.kafka

@@ -10,11 +10,11 @@ import pytest
 
 from tables.chunk import Chunk
 from tables.records import CLAIM, PROGRESS, Progress, Record, cell_key
-from tables.recovery import OffsetsGone, RestoreProgress, RestoreResult, restore
+from tables.recovery import SLICE_BYTES, OffsetsGone, RestoreProgress, RestoreResult, restore
 from tables.store import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 Entry = tuple[int, bytes | None, bytes | None]
 
@@ -112,6 +112,22 @@ def test_a_tail_that_compaction_emptied_does_not_hang() -> None:
     store = MemoryStore()
     assert run(store, Log([], end=5)).records == 0
     assert store.offset() == 5
+
+
+def test_what_is_read_does_not_pile_up() -> None:
+    """However long the log, and however large its values, the store gets them before there are more than a bound."""
+    value, longest = bytes(SLICE_BYTES // 8), 0
+    log = log_of(*[(b"%d" % n, value) for n in range(40)], (PROGRESS, progress()))
+    log.step = 1
+
+    class Small(MemoryStore):
+        def fill(self, records: Sequence[Record], offset: int) -> None:
+            nonlocal longest
+            longest = max(longest, sum(len(record.value or b"") for record in records))
+            self.write([record for record in records if record.value != value], offset)
+
+    run(Small(), log)
+    assert 0 < longest <= SLICE_BYTES + len(value)
 
 
 def test_the_claim_before_ours_is_told_from_the_log_or_from_the_store() -> None:
