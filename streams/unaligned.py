@@ -7,6 +7,7 @@ up to it is judged, and whatever time alone changes in an alert. A write may be 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,5 +172,5 @@ class UnalignedCloser:
 
     def _rows(self, at: StateRows) -> Rows:
         cells = self._cells
-        spans = [Span(*span) for span in cells.spans(at)]
+        spans = list(starmap(Span, cells.spans(at)))
         return Rows(0, cells.keys_of(at), cells.results(at), self._plan.key, spans)

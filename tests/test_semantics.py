@@ -26,8 +26,8 @@ def test_the_examples_hold(number: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", windows.registry())
 def test_every_kind_of_windows_is_drawn(kind: str) -> None:
-    """Each kind of windows is explained by its own word."""
-    assert f"{{{kind}: " in PAGE
+    """Behind each kind's own word, in its own part of the page, comes a drawing."""
+    assert re.search(rf"`[^`]*{{{kind}: [^`]*`(?:(?!\n\*\*|\n## |```yaml).)*?```text", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ["max_ahead", "idle", "offset", "zone", "grace", "keep", "emit"])

@@ -188,6 +188,8 @@ class OwnJudge(Judge):
         held = {at for each in hits for at in each}
         names = {key for rule in self._rules for key in rule.live} | {rows.keys[at] for at in held}
         spans = rows.spans or ()
+        if not shown and not names:
+            return
         for at, key in enumerate(rows.keys):
             if shown or key in names:
                 number = spans[at].number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from streams.codecs.base import FieldType
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """An unaligned window of one key: its number, and `[start, end)` in ms.
 
     `began` is the number with which it began where it is that which tells two windows of a key apart.

@@ -26,7 +26,7 @@ from tables.unaligned.span import columns_of
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tables.aggregates.base import Rows
     from tables.columns import Column
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tables.windows.filled import Filled
 
 Ints = NDArray[np.int64]
+_FULL = 0.9
+"""How full a write is to be as far as can be foretold from one that would be too large."""
 _record = partial(tuple.__new__, Record)
 
 
@@ -60,6 +62,8 @@ class UnalignedCells(ABC):
         self._shapes = Shapes()
         self._closed = Closed(steps, table.keep)
         self._least = NEVER
+        self._fitted = 0
+        """How many rows fitted in a write last, where a batch was cut; 0 if none was."""
         self.shown = NEVER
         """The last write with which rows were shown to others, where updates are."""
         self.pending = 0
@@ -93,16 +97,20 @@ class UnalignedCells(ABC):
 
         It is 0 only if something is dirty already. The arguments are those of `Cells.plan_cut`.
         """
-        n = len(codes)
+        n = most = len(codes)
         grows = np.cumsum(growth(self.table.aggregates, inputs, n))
+        if self._fitted:
+            n = min(n, self._fitted + self._fitted // 4 + 1)
+        room, space = max_cells - self.pending, max_bytes - self.pending_bytes
         while n:
             records, size = self._places(codes[:n], pane[:n], first[:n])
-            fits = self.pending + records <= max_cells
-            if fits and self.pending_bytes + size + int(grows[n - 1]) <= max_bytes:
+            size += int(grows[n - 1])
+            if records <= room and size <= space:
+                self._fitted = n if n < most else 0
                 return n
             if n == 1:
                 return 0 if self.pending else 1
-            n //= 2
+            n = max(1, int(n * _FULL * max(0.0, min(room / max(records, 1), space / max(size, 1)))))
         return 0
 
     def fold(  # noqa: PLR0913, PLR0917 - a batch is several columns
@@ -167,7 +175,7 @@ class UnalignedCells(ABC):
         return []
 
     @abstractmethod
-    def _named(self, at: Rows, first: Ints, last: Ints) -> Iterable[bytes]:
+    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
         """Return the changelog key of each cell as it is with this `first` and `last`."""
 
     @abstractmethod
@@ -199,6 +207,12 @@ class UnalignedCells(ABC):
     @abstractmethod
     def in_order(self, windows: Rows, from_: int) -> Rows:
         """Return those of the windows that have numbers from `from_` on, by number and key bytes."""
+
+    @staticmethod
+    def _order(numbers: Ints, keys: Sequence[bytes]) -> Rows:
+        """Return the order of windows: by number, and then by key bytes."""
+        by_key = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.intp)
+        return by_key[np.argsort(numbers[by_key], kind="stable")]
 
     @abstractmethod
     def next_number(self, from_: int) -> int | None:

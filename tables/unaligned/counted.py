@@ -17,8 +17,6 @@ from tables.unaligned.span import SPAN
 from tables.windows.filled import OPEN, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tables.aggregates.base import Rows
     from tables.columns import Column
     from tables.keys import Codes
@@ -123,8 +121,8 @@ class CountedCells(UnalignedCells):
         moved = at[(rows.kept_first[at] != NEVER) & (rows.kept_last[at] != rows.last[at])]
         return [Record(name, None) for name in self._named(moved, rows.kept_first[moved], rows.kept_last[moved])]
 
-    def _named(self, at: Rows, first: Ints, last: Ints) -> Iterable[bytes]:
-        return map(named, self.panes.drawer(last).tolist(), self.keys.keys(self._rows.code[at]), first.tolist())
+    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
+        return named(self.panes.drawer(last), self.keys_of(at), first)
 
     def _drawers(self, rows: Rows) -> Ints:
         return self.panes.drawer(self._rows.last[rows])

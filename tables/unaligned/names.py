@@ -9,8 +9,18 @@ bytes, 0 and 255, and two zero bytes end it.
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tables.records import group_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
 
 _ZERO, _ESCAPED, _END = b"\0", b"\0\xff", b"\0\0"
 _TIME = struct.Struct(">Q")
@@ -35,33 +45,27 @@ def after_key(key: bytes) -> bytes:
     return escaped(key) + b"\0\1"
 
 
-def named(drawer: int, key: bytes, first: int) -> bytes:
-    """Return the changelog key of a cell.
+def named(drawers: Ints, keys: Sequence[bytes], *times: Ints) -> list[bytes]:
+    """Return the changelog keys of n cells.
 
     Args:
-        drawer: number of the drawer.
-        key: key bytes.
-        first: the cell's first time, ms.
+        drawers: shape (n,), number of the drawer of each.
+        keys: key bytes of each.
+        times: shape (n,) each: the first time of each cell, ms; of a cell of sliding windows the time of its rows, and
+            the least end of a window that they count in.
     """
-    return group_prefix(drawer, 0) + of_key(key) + _TIME.pack(first + _SIGN)
+    signed = np.stack(times, axis=1).astype(np.int64) ^ np.int64(-_SIGN)
+    tails = signed.astype(">i8").view(f"V{_TIME.size * len(times)}").ravel().tolist()
+    inside = map(escaped, keys) if _ZERO in b"".join(keys) else keys
+    heads = {drawer: group_prefix(drawer, 0) for drawer in set(drawers.tolist())}
+    each = zip(drawers.tolist(), inside, tails, strict=True)
+    return [heads[drawer] + key + _END + tail for drawer, key, tail in each]
 
 
 def split(name: bytes) -> tuple[bytes, int]:
     """Return key bytes and first time of a name without the drawer's prefix."""
     key = name[:-NAME_BYTES]
     return key.replace(_ESCAPED, _ZERO) if _ZERO in key else key, _TIME.unpack_from(name, len(name) - 8)[0] - _SIGN
-
-
-def named_from(drawer: int, key: bytes, time: int, counts: int) -> bytes:
-    """Return the changelog key of a cell of sliding windows.
-
-    Args:
-        drawer: number of the drawer.
-        key: key bytes.
-        time: of the cell's rows, ms.
-        counts: the least end of a window that they count in, ms.
-    """
-    return group_prefix(drawer, 0) + of_key(key) + _TIMES.pack(time + _SIGN, counts + _SIGN)
 
 
 def split_from(name: bytes) -> tuple[bytes, int, int]:

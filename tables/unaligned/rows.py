@@ -70,13 +70,17 @@ class OpenRows:
 
     def of(self, codes: Ints) -> Rows:
         """Return the rows of these distinct keys, by key code and first time."""
+        rows = self._chained(codes)
+        return rows[np.lexsort((self.first[rows], self.code[rows]))]
+
+    def _chained(self, codes: Ints) -> Rows:
+        """Return the rows of these distinct keys, in no order."""
         found, at = [], self._heads(codes)
         while len(at):
             found.append(at)
             at = self._next[at]
             at = at[at != _NONE]
-        rows = np.concatenate(found) if found else np.empty(0, np.intp)
-        return rows[np.lexsort((self.first[rows], self.code[rows]))]
+        return np.concatenate(found) if found else np.empty(0, np.intp)
 
     def _heads(self, codes: Ints) -> Rows:
         known: Rows = self._head[codes[codes < len(self._head)]]
@@ -128,27 +132,27 @@ class OpenRows:
         """Forget rows (unique)."""
         self.alive[rows] = self.dirty[rows] = False
         codes = np.unique(self.code[rows])
-        self.link(codes)
+        known = self._chained(codes)
+        self._know()
+        self._head[codes] = _NONE
+        self.link(known[self.alive[known]])
         self.state.release(rows)
 
-    def link(self, codes: Ints, fresh: Rows | None = None) -> None:
-        """Let `of` know the rows that these distinct keys have now: those that were dropped no more, and new ones.
+    def link(self, fresh: Rows) -> None:
+        """Let `of` know rows, in front of those that it knows of their keys."""
+        self._know()
+        rows = fresh[np.argsort(self.code[fresh], kind="stable")]
+        code = self.code[rows]
+        first = np.ones(len(rows), bool)
+        first[1:] = code[1:] != code[:-1]
+        last = np.ones(len(rows), bool)
+        last[:-1] = first[1:]
+        self._next[rows[~last]] = rows[1:][~first[1:]]
+        self._next[rows[last]] = self._head[code[last]]
+        self._head[code[first]] = rows[first]
 
-        Args:
-            codes: key codes.
-            fresh: rows of such keys that it does not know yet; None if there are none.
-        """
-        known = self.of(codes)
-        known = known[self.alive[known]]
-        rows = known if fresh is None else np.concatenate((known, fresh))
-        rows = rows[np.argsort(self.code[rows], kind="stable")]
+    def _know(self) -> None:
+        """Have room for every key."""
         if self.keys.size > len(self._head):
             more = max(self.keys.size, 2 * len(self._head), 1024) - len(self._head)
             self._head = np.concatenate((self._head, np.full(more, _NONE, np.intp)))
-        self._head[codes] = _NONE
-        code = self.code[rows]
-        follows = np.zeros(len(rows), bool)
-        follows[1:] = code[1:] == code[:-1]
-        self._next[rows] = _NONE
-        self._next[rows[:-1][follows[1:]]] = rows[1:][follows[1:]]
-        self._head[code[~follows]] = rows[~follows]

@@ -18,8 +18,6 @@ from tables.unaligned.names import named, split
 from tables.unaligned.span import SPAN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tables.aggregates.base import Rows
     from tables.columns import Column
     from tables.keys import Codes
@@ -90,7 +88,7 @@ class SessionCells(UnalignedCells):
         if len(gone):
             self._merge(gone, target[of[target[of] != met]])
         if len(fresh):
-            self._rows.link(np.unique(code[fresh]), target[fresh])
+            self._rows.link(target[fresh])
         return target, made.of_row
 
     def _cost(self, rows: Rows) -> tuple[int, int]:
@@ -158,12 +156,12 @@ class SessionCells(UnalignedCells):
         rows.state.of(SPAN)["last"][at] = rows.last[at]
         return [Record(name, None) for name in (*self._graves, *self._kept_names(at[moved]))]
 
-    def _kept_names(self, at: Rows) -> Iterable[bytes]:
+    def _kept_names(self, at: Rows) -> list[bytes]:
         """Return the names under which cells were written last."""
         return self._named(at, self._rows.kept_first[at], self._rows.kept_last[at])
 
-    def _named(self, at: Rows, first: Ints, last: Ints) -> Iterable[bytes]:
-        return map(named, self.panes.drawer(last).tolist(), self.keys.keys(self._rows.code[at]), first.tolist())
+    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
+        return named(self.panes.drawer(last), self.keys_of(at), first)
 
     def _drawers(self, rows: Rows) -> Ints:
         return self.panes.drawer(self._rows.last[rows])
@@ -201,8 +199,7 @@ class SessionCells(UnalignedCells):
         """Return those of the state rows whose windows have numbers from `from_` on, by number and key bytes."""
         rows = rows[self._rows.alive[rows]]
         rows = rows[self._numbers(rows) >= from_]
-        order = sorted(zip(self._numbers(rows).tolist(), self.keys_of(rows), rows.tolist(), strict=True))
-        return np.array([row for _, _, row in order], np.intp)
+        return rows[self._order(self._numbers(rows), self.keys_of(rows))]
 
     def next_number(self, from_: int) -> int | None:
         """Return the least number of an open window from `from_` on; None if there is none."""
@@ -274,7 +271,7 @@ class SessionCells(UnalignedCells):
         rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
         rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)["last"][at]
         rows.size[at] = np.fromiter((len(value) for _, value in items), np.int64, len(items)) + more
-        rows.link(np.unique(rows.code[at]), at)
+        rows.link(at)
         closed = at[self._numbers(at) < judged_before]
         if len(closed):
             rows.drop(closed)

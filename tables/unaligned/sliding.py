@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from tables.aggregates.base import Bounds
 from tables.store import cells_of
 from tables.unaligned.cells import UnalignedCells
-from tables.unaligned.names import named_from, split_from
+from tables.unaligned.names import named, split_from
 from tables.unaligned.overlap import Placed, Windows, merged, touching, windows_of
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tables.aggregates.base import Rows
     from tables.columns import Column
@@ -96,9 +96,8 @@ class SlidingCells(UnalignedCells):
     def _names(self, codes: Codes) -> Ints:
         return super()._names(codes) + _EXTRA
 
-    def _named(self, at: Rows, first: Ints, last: Ints) -> Iterable[bytes]:
-        keys = self.keys.keys(self._rows.code[at])
-        return map(named_from, self.panes.drawer(first).tolist(), keys, first.tolist(), last.tolist())
+    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
+        return named(self.panes.drawer(first), self.keys.keys(self._rows.code[at]), first, last)
 
     def _drawers(self, rows: Rows) -> Ints:
         return self.panes.drawer(self._rows.first[rows])
@@ -144,8 +143,7 @@ class SlidingCells(UnalignedCells):
     def in_order(self, windows: Rows, from_: int) -> Rows:
         """Return those of the windows that have numbers from `from_` on, by number and key bytes."""
         late = windows[windows[:, 1] >= from_]
-        order = sorted(zip(late[:, 1].tolist(), self.keys_of(late), range(len(late)), strict=True))
-        return late[np.array([at for _, _, at in order], np.intp)]
+        return late[self._order(late[:, 1], self.keys_of(late))]
 
     def next_number(self, from_: int) -> int | None:
         """Return the least number of an open window from `from_` on; None if there is none."""

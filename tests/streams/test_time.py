@@ -1,4 +1,4 @@
-"""What rows do not depend on: the order of events within the grace, batches, partitions. For every kind of windows."""
+"""What rows do not depend on: order within the grace, batches, partitions, other inputs. For every kind of windows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from streams.testing import Harness
 from tables import count, first, last, windows
 from tables import max as greatest
 from tables.spec import Table
+from tables.windows.counted import Counted
 
 BASE = 1_700_000_000_000
 WINDOWS = [example for kind in windows.registry().values() for example in kind.examples()]
 every = pytest.mark.parametrize("window", WINDOWS, ids=lambda window: f"{window.kind}-{window.shape()}-{window.grace}")
 some = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 COLUMNS = {"n": count(), "most": greatest("x"), "first": first("x"), "last": last("x")}
+TIMED = [window for window in WINDOWS if not isinstance(window, Counted)]
+"""All but those that the order of arrival fills."""
 gaps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.integers(0, 99)), min_size=1, max_size=40)
 Event = tuple[str, int, int]
 
@@ -65,3 +68,31 @@ def test_partitions_are_not_seen(window: windows.Window, steps: Any, random: Ran
     """Where no event is late, the rows are the same for any number of partitions."""
     events = events_of(window, steps)
     assert rows(window, events, random, 3) == rows(window, events, random, 1)
+
+
+def interleaved(window: windows.Window, inputs: list[list[Event]], random: Random) -> list[Any]:
+    """Return the rows of a table of two streams whose records come in their own order, but mixed in any way."""
+    streams = {
+        name: Stream(name=name, topic=name, time=TimeField(field="ts", unit="ms"), key=("k",), idle=None)
+        for name in "st"
+    }
+    table = Table(name="t", from_=("s", "t"), key=("k",), window=window, keep=10**12, aggregates=COLUMNS)
+    made, left = Harness(Declaration(app="m", streams=streams, tables={"t": table})), [list(each) for each in inputs]
+    while any(left):
+        number = random.choice([number for number, events in enumerate(left) if events])
+        batch, left[number] = left[number][:5], left[number][5:]
+        made.feed_many("st"[number], [{"value": {"k": key, "ts": time, "x": value}} for key, time, value in batch])
+    assert made.late("t") == 0
+    return [(row.key, row.start, row.end, row.values) for row in made.table("t").rows()]
+
+
+@pytest.mark.parametrize("window", TIMED, ids=lambda window: f"{window.kind}-{window.shape()}-{window.grace}")
+@some
+@given(steps=gaps, random=st.randoms(use_true_random=False))
+def test_how_inputs_are_interleaved_is_not_seen(window: windows.Window, steps: Any, random: Random) -> None:
+    """The rows of a table of several inputs are those of all records in order, whichever input is ahead."""
+    events = events_of(window, steps)
+    inputs: list[list[Event]] = [[], []]
+    for event in events:
+        inputs[random.randrange(2)].append(event)
+    assert interleaved(window, inputs, random) == rows(window, events, random)

@@ -89,9 +89,9 @@ def test_html(folder: Path) -> None:
     assert 'class="firing"' in text
 
 
-@pytest.mark.parametrize("window", ["{calendar: hour, zone: Europe/Berlin}", "{session: 4m}"])
+@pytest.mark.parametrize("window", ["{calendar: hour, zone: Europe/Berlin}", "{session: 4m}", "{count: 6}"])
 def test_html_of_other_windows(folder: Path, window: str) -> None:
-    """Rows of the calendar and of sessions are drawn, too: a curve, its threshold, and when the alert fired."""
+    """Rows of other windows are drawn, too: a curve, its threshold, and when the alert fired."""
     text = (folder / "cloud.yaml").read_text().replace("{tumbling: 30m, grace: 0s}", window).replace(", for: 1h", "")
     (folder / "other.yaml").write_text(text)
     assert streams("backtest", "other.yaml", *INPUT, "--html", "out.html").exit_code == 0
@@ -99,6 +99,15 @@ def test_html_of_other_windows(folder: Path, window: str) -> None:
     assert page.count("<svg") == 1
     for drawn in ('<polyline class="value"', '<line class="limit"', '<rect class="firing"'):
         assert drawn in page
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [("1", True), ("", False)])
+def test_a_bar_tells_how_far_a_run_has_come(terminal: str, *, shown: bool) -> None:
+    """It stands on standard error, to its end, where that is a terminal; elsewhere nothing does."""
+    result = CliRunner().invoke(main, ["backtest", "cloud.yaml", *INPUT], env={"FORCE_COLOR": terminal})
+    assert ("cloud.yaml" in result.stderr and "100%" in result.stderr) == shown
+    assert bool(result.stderr) == shown
+    assert "100%" not in result.stdout
 
 
 def test_pending_alerts_are_shown_if_asked_for(folder: Path) -> None:
