@@ -13,8 +13,12 @@ from tables.unaligned.span import SPAN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from tables.query import Row
     from tables.unaligned.reader import Cell
+
+    Ints = NDArray[np.int64]
 
 
 class CountedReader(SessionReader):
@@ -30,10 +34,11 @@ class CountedReader(SessionReader):
         each = zip(given, starts, strict=True)
         return [cell for cell, start in each if (from_ is None or start >= from_) and (to is None or start < to)]
 
-    def _number(self, cell: Cell) -> int:
+    def _numbers(self, cells: Sequence[Cell]) -> Ints:
         state = self._empty.like()
-        rows, _ = state.decode([cell[2]])
-        return int(state.of(SPAN)["number"][rows][0])
+        rows, _ = state.decode([value for _, _, value in cells])
+        numbers: Ints = state.of(SPAN)["number"][rows]
+        return numbers
 
     def _rows(self, cells: Sequence[Cell]) -> list[Row]:
         if not cells:

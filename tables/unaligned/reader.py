@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import groupby
+from itertools import compress, groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +14,12 @@ from tables.query import BUDGET, MOST_ROWS, SEEK, BaseReader, Page, Row, first_k
 from tables.store import cells_of
 from tables.unaligned.names import after_key, escaped, of_key, split
 from tables.unaligned.span import SPAN, columns_of
+from tables.windows import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from tables.shapes import Shapes
     from tables.spec import Table
@@ -24,9 +27,12 @@ if TYPE_CHECKING:
     from tables.windows.ends import Ends
     from tables.windows.filled import Filled
 
+    Ints = NDArray[np.int64]
     Cell = tuple[bytes, int, bytes]
     """Key bytes, what tells the cell from others of the key (its first time, ms), and value."""
 
+AT_ONCE = 500
+"""Cells that are looked at together."""
 T = TypeVar("T", bound=tuple[Any, ...])
 
 
@@ -100,7 +106,11 @@ class SessionReader(BaseReader):
     def closed(self, limit: int = 100, budget: int = BUDGET) -> list[Row]:
         """Return for the first keys the row of their latest closed window."""
         judged = self._judged()
-        newest, _ = self._newest(b"", None, limit, budget, lambda cell: self._number(cell) < judged)
+
+        def are_closed(cells: Sequence[Cell]) -> Iterator[Cell]:
+            return compress(cells, self._numbers(cells) < judged)
+
+        newest, _ = self._newest(b"", None, limit, budget, are_closed)
         return self._rows([newest[key] for key in first_keys(newest, limit)[0]])
 
     def count_keys(self, budget: int = BUDGET) -> tuple[int, bool]:
@@ -110,23 +120,25 @@ class SessionReader(BaseReader):
 
     def _newest(
         self, prefix: bytes, after: bytes | None, limit: int | None, budget: int,
-        counts: Callable[[Cell], bool] = lambda _: True,
+        counting: Callable[[Sequence[Cell]], Iterable[Cell]] | None = None,
     ) -> tuple[dict[bytes, Cell], bool]:  # fmt: skip
         """Return key -> its latest cell that counts, for at least the first `limit` keys, and if that is sure."""
         newest: dict[bytes, Cell] = {}
-        for drawer in reversed(self._drawers(None)):
+        for drawer in reversed(self._drawers(None) if counting is None else self._closable()):
             here: dict[bytes, Cell] = {}
-            for cell in self._scan(drawer, after, escaped(prefix)):
-                if budget <= 0 or (limit is not None and cell[0] not in here and len(here) > limit):
-                    break
-                budget -= 1
-                if counts(cell):
-                    here[cell[0]] = cell
+            cells = self._scan(drawer, after, escaped(prefix))
+            while (limit is None or len(here) <= limit) and (some := list(islice(cells, min(AT_ONCE, budget)))):
+                budget -= len(some)
+                here.update((cell[0], cell) for cell in (some if counting is None else counting(some)))
             newest = here | newest
             budget -= SEEK
             if budget <= 0:
                 return newest, False
         return newest, True
+
+    def _closable(self) -> list[int]:
+        """Return the drawers that may have closed windows, rising."""
+        return [drawer for drawer in self._drawers(None) if self._steps.drawn_to(drawer) < FOREVER]
 
     def _drawers(self, from_: int | None) -> list[int]:
         """Return the drawers that may have windows that start at `from_` (ms) or later, rising."""
@@ -144,11 +156,12 @@ class SessionReader(BaseReader):
         """Return the cells of windows that start in `[from_, to)`."""
         return [cell for cell in cells if (from_ is None or cell[1] >= from_) and (to is None or cell[1] < to)]
 
-    def _number(self, cell: Cell) -> int:
-        """Return the number of a cell's window."""
+    def _numbers(self, cells: Sequence[Cell]) -> Ints:
+        """Return the numbers of the cells' windows."""
         state = self._empty.like()
-        rows, _ = state.decode([cell[2]])
-        return int(self._steps.last_of(state.of(SPAN)["last"][rows])[0])
+        rows, _ = state.decode([value for _, _, value in cells])
+        numbers: Ints = self._steps.last_of(state.of(SPAN)["last"][rows])
+        return numbers
 
     def _rows(self, cells: Sequence[Cell]) -> list[Row]:
         """Return the rows of cells, in this order."""

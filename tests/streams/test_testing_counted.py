@@ -171,6 +171,15 @@ def test_behind_a_re_key_each_row_counts_in_one_window(seed: int) -> None:
         assert sorted(found, reverse=True) == [3] * (count // 3) + [count % 3] * (count % 3 > 0)
 
 
+def test_a_window_waits_for_no_other_partition() -> None:
+    """Where nothing was heard of the other partitions of the input yet, windows are full and go out all the same."""
+    harness = Harness(declared(key="hall"), partitions=3)
+    for at in range(3):
+        harness.feed_many("parts", [{"value": part("a", at), "partition": 1}])
+    assert shown(harness) == [(0, 2.001, 3, True)]
+    assert len(harness.emitted("shop-lots")) == 1
+
+
 def test_a_new_column_begins_with_the_next_window() -> None:
     """A window that had rows before the change shows null, also where it is full after it; the next one is whole."""
     counts = "window: {count: 3}, keep: 1h,"
