@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.unaligned.pairs import pairs
+
 if TYPE_CHECKING:
     from tables.aggregates.base import Rows
 
@@ -97,7 +99,7 @@ def _both(row: NDArray[np.bool_], span: NDArray[np.bool_], some: Joined, others:
 
 def _in_any_order(codes: Ints, time: Ints, opened: Spans, gap: int) -> Joined:
     """Return the same for rows whose order of arrival does not matter."""
-    order = np.lexsort((time, codes))
+    order = np.argsort(pairs((codes, time))[0])
     code, at = codes[order], time[order]
     begins = np.ones(len(code), bool)
     begins[1:] = (code[1:] != code[:-1]) | (at[1:] - at[:-1] > gap)
@@ -114,13 +116,13 @@ def _in_any_order(codes: Ints, time: Ints, opened: Spans, gap: int) -> Joined:
 
 def _reached(runs: Spans, opened: Spans, gap: int) -> tuple[Rows, Rows]:
     """Return for each run the half-open range of the open sessions that it is at most the gap away from."""
-    parts = (opened.first, opened.last, runs.first - gap, runs.last + gap)
-    rank = np.unique(np.concatenate(parts), return_inverse=True)[1]
-    first, last, earliest, latest = np.split(rank, np.cumsum([len(part) for part in parts])[:-1])
-    width = len(rank) + 1
-    lo = np.searchsorted(opened.code * width + last, runs.code * width + earliest, "left")
-    hi = np.searchsorted(opened.code * width + first, runs.code * width + latest, "right")
-    return lo, hi
+    first, last, earliest, latest = pairs(
+        (opened.code, opened.first),
+        (opened.code, opened.last),
+        (runs.code, runs.first - gap),
+        (runs.code, runs.last + gap),
+    )
+    return np.searchsorted(last, earliest, "left"), np.searchsorted(first, latest, "right")
 
 
 def _linked(run_of_row: Rows, runs: Spans, opened: Spans, lo: Rows, hi: Rows) -> Joined:

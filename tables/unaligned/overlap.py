@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.unaligned.pairs import pairs
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,7 +43,7 @@ class Placed:
     @classmethod
     def of(cls, rows: Rows, code: Ints, time: Ints, counts: Ints) -> Placed:
         """Sort cells."""
-        return cls(rows, code, time, counts).take(np.lexsort((counts, time, code)))
+        return cls(rows, code, time, counts).take(np.lexsort((counts, pairs((code, time))[0])))
 
     def take(self, at: Rows) -> Placed:
         """Return some of them."""
@@ -54,11 +56,8 @@ class Placed:
 
     def between(self, code: Ints, first: Ints, last: Ints) -> tuple[Rows, Rows]:
         """Return the half-open ranges of the cells of m keys with times from `first` to `last`, both included."""
-        rank = np.unique(np.concatenate((self.time, first, last)), return_inverse=True)[1]
-        time, low, high = np.split(rank, [len(self.time), len(self.time) + len(first)])
-        width = len(rank) + 1
-        cells = self.code * width + time
-        return np.searchsorted(cells, code * width + low, "left"), np.searchsorted(cells, code * width + high, "right")
+        cells, low, high = pairs((self.code, self.time), (code, first), (code, last))
+        return np.searchsorted(cells, low, "left"), np.searchsorted(cells, high, "right")
 
 
 @dataclass(frozen=True, slots=True)

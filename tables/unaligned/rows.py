@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tables.keys import KeyCodes
 from tables.records import NEVER
 from tables.state import State
+from tables.unaligned.pairs import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ class OpenRows:
     def of(self, codes: Ints) -> Rows:
         """Return the rows of these distinct keys, by key code and first time."""
         rows = self._chained(codes)
-        return rows[np.lexsort((self.first[rows], self.code[rows]))]
+        return rows[np.argsort(pairs((self.code[rows], self.first[rows]))[0], kind="stable")]
 
     def _chained(self, codes: Ints) -> Rows:
         """Return the rows of these distinct keys, in no order."""

@@ -12,6 +12,7 @@ from tables.store import cells_of
 from tables.unaligned.cells import UnalignedCells
 from tables.unaligned.names import named, split_from
 from tables.unaligned.overlap import Placed, Windows, merged, touching, windows_of
+from tables.unaligned.pairs import pairs
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class SlidingCells(UnalignedCells):
         code = np.concatenate((known.code[near], codes))
         at = np.concatenate((known.first[near], time))
         counts = np.concatenate((known.last[near], np.maximum(first, time + 1)))
-        order = np.lexsort((counts, at, code))
+        order = np.lexsort((counts, pairs((code, at))[0]))
         begins = np.ones(len(order), bool)
         begins[1:] = ~np.logical_and.reduce([each[order][1:] == each[order][:-1] for each in (code, at, counts)])
         group = np.empty(len(order), np.intp)
