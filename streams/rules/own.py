@@ -5,6 +5,9 @@ and `keep_firing_for` go on with the watermark, as they do for a table without w
 the order of their event times, each once the watermark has passed it by the grace: a window of its own ends; an alert
 that is pending was so for long enough; one that does not hold any more was kept firing for long enough; the row on
 which an alert stands is kept no longer, which ends the alert.
+
+Several windows of a key may be full at one time, and hold by turns. So an alert lasts for 1 ms at least: two of one key
+never begin at the same time, by which others know them.
 """
 
 from __future__ import annotations
@@ -82,7 +85,9 @@ class OwnRule(Rule):
     def _lapses_at(self, live: Live) -> int:
         """Return when time alone changes an alert."""
         pending = live.active_at + self._hold if live.fired_at is None else NEVER
-        missing = live.missed_at + self._keep if live.missed_at is not None else NEVER
+        missing = NEVER
+        if live.missed_at is not None:
+            missing = max(live.missed_at + self._keep, (live.fired_at or 0) + 1)
         return min(pending, missing, self._falls_at(live))
 
     def _falls_at(self, live: Live) -> int:
@@ -116,7 +121,11 @@ class OwnRule(Rule):
             return []
         if self._eager and live is not None and step.number < live.window:
             return []  # the alert stands for a later, still open window
-        after = self._hit(step.key, live, hit, step.at) if hit is not None else missed(live, step.at, self._keep)  # type: ignore[arg-type] # one of both is there
+        if hit is not None:
+            after: Live | None = self._hit(step.key, live, hit, step.at)
+        else:
+            keep = max(self._keep, 1) if live.fired_at == step.at else self._keep  # type: ignore[union-attr] # one of both is there
+            after = missed(live, step.at, keep)  # type: ignore[arg-type] # as above
         return self._judged(step.key, after, step.at)
 
     def lapsed(self, at: int, key: bytes) -> list[Change]:

@@ -61,7 +61,9 @@ class Alerts:
     def changes(self, alert: Alert) -> int:
         """Return when time changes an alert."""
         pending = alert.active + self.rule.hold if alert.fired is None else FAR
-        missing = alert.missed + self.rule.firing if alert.missed is not None else FAR
+        missing = FAR
+        if alert.missed is not None and alert.fired is not None:
+            missing = max(alert.missed + self.rule.firing, alert.fired + 1)
         return min(pending, missing, alert.row_end + self.rule.keep)
 
     def judge(self, key: str, at: int, *, holds: bool) -> None:
@@ -76,7 +78,7 @@ class Alerts:
                 del self.live[key]
                 return
             alert.missed = at if alert.missed is None else alert.missed
-            if at - alert.missed >= self.rule.firing:
+            if at - alert.missed >= self.rule.firing and at > alert.fired:
                 self.end(key, at)
 
     def lapse(self, key: str, at: int) -> None:

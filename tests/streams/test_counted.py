@@ -52,7 +52,7 @@ class Counted:
     def __init__(self, size: int, rule: Rule) -> None:
         """Begin without records; the rule's times are seconds."""
         keep = FAR if rule.keep == FAR else rule.keep * SECOND
-        self.size, self.least = size, rule.least
+        self.size = size
         self.open: dict[str, list[Event]] = defaultdict(list)
         self.began: list[list[Event]] = []
         self.closed: list[Row] = []
@@ -71,7 +71,7 @@ class Counted:
             if len(here) == self.size:
                 del self.open[event.key]
                 self.closed.append(row(here))
-                self.judged.judge(event.key, watermark + 1, holds=len(here) >= self.least)
+                self.judged.judge(event.key, watermark + 1, holds=self.closed[-1][-1]["total"] >= 2)
         return self
 
     @property
@@ -88,7 +88,7 @@ def row(events: list[Event]) -> Row:
 
 def planned(size: int, rule: Rule, emit: str = "close", judge: str = "close") -> Plan:
     """Return the plan of one table of count windows and its alert, whose times are seconds."""
-    return planned_with(f"count: {size}", rule, emit, judge)
+    return planned_with(f"count: {size}", rule, emit, judge, expr="total >= 2")
 
 
 def emitted(partition: Partition) -> list[Row]:
@@ -154,6 +154,27 @@ def test_crashes_lose_and_repeat_nothing(size: int, rule: Rule, moved: list[Any]
     partition = Partition(planned(size, rule), encode(events), random, Limits(records), crashes=8).run()
     check(partition, Counted(size, rule).read(events), whole=rule.keep == FAR)
     assert partition.largest <= records
+
+
+@slow
+@given(
+    rule=st.sampled_from([Rule(0), Rule(0), Rule(0, hold=5), Rule(0, firing=5)]),
+    steps=st.lists(
+        st.tuples(st.sampled_from("aab"), st.sampled_from([0, 0, 0, 1, 2, 5000]), st.sampled_from([0, 3])), min_size=8
+    ),
+    random=st.randoms(use_true_random=False),
+)
+def test_windows_that_are_full_at_one_time(rule: Rule, steps: list[tuple[str, int, int]], random: Random) -> None:
+    """However often a key holds and does not hold within a ms, each alert is another one, and begins at its time."""
+    events, time = [], 0
+    for offset, (key, move, value) in enumerate(steps):
+        time += move
+        events.append(Event(offset, key, 1_700_000_000_000 + time, value))
+    partition = Partition(planned(1, rule), encode(events), random, crashes=3).run()
+    expected = Counted(1, rule).read(events)
+    check(partition, expected, whole=rule.keep == FAR)
+    begun = [event[:3] for event in expected.judged.events]
+    assert len(set(begun)) == len(begun)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -28,7 +28,9 @@ rules = st.builds(
 )
 
 
-def planned_with(window: str, rule: Rule, emit: str, judge: str, extra: str = "") -> Plan:
+def planned_with(  # noqa: PLR0913, PLR0917 - what a table and its alert are made of
+    window: str, rule: Rule, emit: str, judge: str, extra: str = "", expr: str = "n >= 2"
+) -> Plan:
     """Return the plan of one table and its alert, whose times are seconds.
 
     Args:
@@ -37,6 +39,7 @@ def planned_with(window: str, rule: Rule, emit: str, judge: str, extra: str = ""
         emit: of the table.
         judge: of the alert.
         extra: further aggregates, after a comma.
+        expr: of the alert.
     """
     keep = "4w" if rule.keep == FAR else f"{rule.keep}s"
     grace = "" if window.startswith("count") else f", grace: {rule.grace}s"
@@ -56,7 +59,7 @@ tables:
 alerts:
   - alert: Many
     table: traffic
-    expr: n >= 2
+    expr: {expr}
     for: {rule.hold}s
     keep_firing_for: {rule.firing}s
     judge: {judge}
