@@ -334,7 +334,7 @@ class _Restore:
             chunk = self._confirmed(each, proof) if proof else each
             proof = {}
             self._pace.chunk(chunk, self._start)
-            await self._take(chunk)
+            await in_thread(self._take, chunk)
 
     def _proof(self) -> dict[bytes, bytes]:
         """Return what the record before the store's offset can be: the owner's last progress, or its claim."""
@@ -354,8 +354,8 @@ class _Restore:
             )
         return chunk.take(slice(1, None))
 
-    async def _take(self, chunk: Chunk) -> None:
-        """Collect a chunk; write what is collected when it is much, or the last."""
+    def _take(self, chunk: Chunk) -> None:
+        """Collect a chunk; write what is collected when it is much, or the last; blocking."""
         last = chunk.hi > self._claim
         chunk, own = _without_claim(chunk) if last else (chunk, None)
         items = chunk.items()
@@ -368,7 +368,7 @@ class _Restore:
             self._previous = known
             self._latest |= {} if own is None else {CLAIM: own}
         if last or len(self._latest) >= SLICE or self._size >= SLICE_BYTES:
-            await in_thread(fill, self._store, self._latest, chunk.hi)
+            fill(self._store, self._latest, chunk.hi)
             self._latest, self._size = {}, 0
 
     def result(self, rebuilt: str) -> RestoreResult:
