@@ -187,8 +187,11 @@ class Closer:
             yield from self._portions(window)
 
     def _of(self, windows: Windows) -> Iterator[Rows]:
-        """Yield the rows of these windows that are open."""
-        return (self._rows(window, codes) for window, codes in windows if window >= self._from)
+        """Yield the rows of these windows that are open, to be judged at once: what no rule asks for is left out."""
+        cells = self._cells
+        for window, codes in windows:
+            if window >= self._from:
+                yield Rows(window, cells.keys.keys(codes), cells.lazily(window, codes), self._plan.key)
 
     def _update(self, windows: Iterable[Rows]) -> Iterator[Write]:
         changes = self._judge.update(windows, self._engine.progress.watermark)

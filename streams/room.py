@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from streams.table_engine import TableEngine
     from streams.updating import Updates
 
+MUCH = 20_000
+"""Rows after which others of the event loop get a turn: they take some 10 ms."""
+
 
 class Room:
     """The memory of one table partition's open cells.
@@ -41,7 +44,11 @@ class Room:
             self.keep()
             self._cells.shrink()
 
-    def pause(self) -> Iterator[Write]:
-        """Yield a write of nothing where cells are read back from the store, which takes long: others may go on."""
-        if self._cells is not None:
+    def pause(self, rows: int = 0) -> Iterator[Write]:
+        """Yield a write of nothing after what takes long, so that others may go on.
+
+        Args:
+            rows: of the batch that was folded; where memory is bounded, any may have been read back from the store.
+        """
+        if self._cells is not None or rows > MUCH:
             yield Write(self._engine.progress.n)

@@ -220,7 +220,7 @@ class TableEngine:
         """
         for batch in batches:
             yield from self._fold(batch)
-            yield from self.room.pause()
+            yield from self.room.pause(len(batch))
         if self._unsent:
             yield from self.send(last=not self.room)
             self.room.make()

@@ -24,7 +24,7 @@ from tables.store import MemoryStore, cells_of
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tables.budget import Share
     from tables.cells import Portion, Times
@@ -146,11 +146,10 @@ class BoundedCells(Cells):
 
     # rows
 
-    def results(self, k: int, codes: Codes | None = None) -> dict[str, Column]:
-        """Return every aggregate over window `k` by name; see `Cells.results`."""
-        if codes is not None:
-            self._warm(self._of_window(k), codes)
-        return super().results(k, codes)
+    def lazily(self, k: int, codes: Codes) -> Mapping[str, Column]:
+        """Return every aggregate over window `k` by name; see `Cells.lazily`."""
+        self._warm(self._of_window(k), codes)
+        return super().lazily(k, codes)
 
     def having(self, k: int, names: Iterable[bytes]) -> Codes:
         """Return the codes of those of the keys that have a cell of window `k`, in the order of their key bytes."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tables.aggregates.base import Bounds, Fold
 from tables.cellmap import CellMap
 from tables.closed import ClosedGroups
+from tables.columns import Lazy
 from tables.growth import growth
 from tables.records import GROUP_BYTES, NEVER, Record
 from tables.shapes import Shapes
@@ -273,17 +274,25 @@ class Cells:
         Returns:
             Columns with one row a code, in the order of the codes; null where a column saw a part of the window only.
         """
-        codes = self.window(k) if codes is None else codes
-        return self._finished(k, *self._merged(self._of_window(k), codes))
+        return dict(self.lazily(k, self.window(k) if codes is None else codes))
+
+    def lazily(self, k: int, codes: Codes) -> Mapping[str, Column]:
+        """Return the same, each aggregate computed when it is asked for: to be read before the cells change."""
+        return self._columns(k, *self._merged(self._of_window(k), codes))
 
     def _finished(self, k: int, state: State, rows: Rows) -> dict[str, Column]:
         """Return every aggregate over window `k` of these state rows."""
+        return dict(self._columns(k, state, rows))
+
+    def _columns(self, k: int, state: State, rows: Rows) -> Mapping[str, Column]:
         bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))
-        columns = self.table.aggregates.items()
-        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
-        for name in self._shapes.partial(self.panes.panes_of(k).start):
-            found[name] = replace(found[name], null=np.ones(len(rows), bool))
-        return found
+        partial_ = self._shapes.partial(self.panes.panes_of(k).start)
+
+        def column(name: str) -> Column:
+            found = self.table.aggregates[name].result_within(state.of(name), rows, bounds)
+            return replace(found, null=np.ones(len(rows), bool)) if name in partial_ else found
+
+        return Lazy(self.table.aggregates, column)
 
     def names(self, k: int, after: bytes | None = None) -> Iterable[list[bytes]]:
         """Return the key bytes of window `k` in order, in portions, from the key after `after` on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +67,40 @@ class Column:
             for row in np.flatnonzero(self.null).tolist():
                 items[row] = None
         return items
+
+
+class Lazy(Mapping[str, Column]):
+    """Columns by name, each made when it is first asked for.
+
+    Args:
+        names: of all of them.
+        make: returns the column of a name.
+    """
+
+    def __init__(self, names: Collection[str], make: Callable[[str], Column]) -> None:
+        """Make none yet."""
+        self._names, self._make = names, make
+        self._made: dict[str, Column] = {}
+
+    def __getitem__(self, name: str) -> Column:
+        """Return one of the columns."""
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is such a column, without making it."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._names)
 
 
 def join(first: Column, second: Column) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,12 +39,17 @@ def growth(aggregates: Mapping[str, Aggregate], inputs: Mapping[str, Input], n: 
     """
     total = np.zeros(n, np.int64)
     for name, aggregate in aggregates.items():
-        for kind in aggregate.columns().values():
-            if not isinstance(kind, Fixed):
-                total += _added(kind, inputs[name][1])
+        for kind in _growing(aggregate):
+            total += _added(kind, inputs[name][1])
             if isinstance(kind, Objects):
                 total += kind.extra
     return total
+
+
+@lru_cache
+def _growing(aggregate: Aggregate) -> tuple[Ragged | Objects, ...]:
+    """Return the columns of an aggregate that can grow."""
+    return tuple(kind for kind in aggregate.columns().values() if not isinstance(kind, Fixed))
 
 
 def _added(kind: Ragged | Objects, column: Column | None) -> Any:

@@ -63,11 +63,12 @@ class Rows:
         Key bytes do not tell the number 404 from the text "404"; a key field is what the expression needs it to be.
         """
         used = [(at, name) for at, name in enumerate(self.fields) if name in uses and name not in self.results]
+        results = {name: self.results[name] for name in self.results if name in uses}
         if not used:
-            return dict(self.results)
+            return results
         values = [key_values(key, len(self.fields)) for key in self.keys]
         parts = {name: _column([each[at] for each in values], uses[name]) for at, name in used}
-        return {**parts, **self.results}
+        return {**parts, **results}
 
     def take(self, rows: NDArray[np.intp]) -> Rows:
         """Return some of the rows."""

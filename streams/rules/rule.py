@@ -107,6 +107,8 @@ class Rule:
             return
         uses = self.condition.uses
         at = np.flatnonzero(self.condition.holds(rows.columns(uses), len(rows)))
+        if not len(at):
+            return
         held = rows.take(at)
         shown = self.condition.values(held.columns(uses), len(held))
         yield from zip(at.tolist(), held.values(), shown, strict=True)

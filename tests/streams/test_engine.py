@@ -15,6 +15,7 @@ from streams.effects import Batch, Event, Limits, Records, Write
 from streams.engine import StreamEngine
 from streams.load import loads
 from streams.plan import Plan, plan
+from streams.room import MUCH
 from streams.table_engine import TableEngine
 from streams.upgrading import StateMismatch
 from tables.records import NEVER, PROGRESS, Progress, Record
@@ -350,3 +351,14 @@ def test_work_does_not_grow_with_events(window: str) -> None:
         sys.setprofile(None)
     assert 0 < calls < CALLS
     assert bench.table.stats.folded == 20_000
+
+
+def test_others_get_a_turn_after_a_large_batch() -> None:
+    """After many rows a write of nothing comes before that which holds them: it lets the event loop go on."""
+    bench = Bench(planned())
+    value = json.dumps(event(1)).encode()
+    assert [bool(write.records) for write in bench.take([value] * MUCH)] == [True]
+    pause, write = bench.take([value] * (MUCH + 1))
+    assert [pause.records, pause.events, pause.letters] == [[], [], []]
+    assert write.records
+    assert (pause.last, write.last) == (False, True)
