@@ -184,6 +184,7 @@ def test_every_window_equals_the_oracle_however_the_input_is_cut(
     assert seen == oracle(rows, window)
 
 
+@settings(deadline=None)  # every closed window is read after every row
 @given(events, st.sampled_from(WINDOWS[:-1]))
 def test_a_closed_window_never_changes(rows: list[Row], window: Hopping) -> None:
     """Whatever comes after a window closed, its rows stay as they were, until they are evicted."""
