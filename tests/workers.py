@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +74,17 @@ class Worker:
     def get(self, path: str) -> Any:
         """Return the JSON that the worker answers."""
         return json.loads(self.text(path))
+
+    def patient(self, path: str, seconds: float = 30.0) -> Any:
+        """Return the JSON that the worker answers; ask again while it is not ready (503), as clients do."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return self.get(path)
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                    raise
+            time.sleep(0.2)
 
     def text(self, path: str) -> str:
         """Return the text that the worker answers."""

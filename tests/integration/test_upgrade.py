@@ -65,7 +65,7 @@ class App:
     def row(self, host: str = "a") -> dict[str, Any]:
         """Return the values of a row as the worker shows it."""
         assert self.running is not None
-        rows = self.running.get(f"/api/v1/tables/t/{host}")["data"]["rows"]
+        rows = self.running.patient(f"/api/v1/tables/t/{host}")["data"]["rows"]
         return dict(rows[-1]["values"]) if rows else {}
 
     def command(self, *arguments: str) -> str:
