@@ -262,7 +262,7 @@ class WorkerSettings(Settings):
     )  # fmt: skip
     state_memory: int | None = option(
         "state.memory", size(1), None,
-        "Memory for open cells and the cache of the local stores, such as `512MiB`: cells beyond it are in the local "
+        "Memory for open cells and the buffers of the local stores, such as `512MiB`: cells beyond it are in the local "
         "stores only. If unset, all open cells are in memory.",
     )  # fmt: skip
     web_bind: str = option(

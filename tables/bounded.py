@@ -46,6 +46,8 @@ INDEX_PART = 16
 """The dense indexes take at most this part of the share."""
 PORTION = 5_000
 """Cells of one group that are read out of the store at once, when all rows of a window are wanted."""
+SCATTERED = 4 / 3
+"""What the process takes for these bytes: keys that come and go leave holes between those that stay."""
 KEPT_PART = 0.75
 """To what part of the share memory is emptied when it is full."""
 
@@ -88,7 +90,7 @@ class BoundedCells(Cells):
         state, cells = self._map.state, super().__len__()
         objects = OBJECT_FACTOR * int(self._map.size[self._hot()].sum()) if state.has_objects else 0
         keys = len(self.keys) * KEY_BYTES + 2 * self.keys.bytes
-        return cells * (state.layout.size + CELL_BYTES) + state.ragged_bytes + objects + keys
+        return int(SCATTERED * (cells * (state.layout.size + CELL_BYTES) + state.ragged_bytes + objects + keys))
 
     def _hot(self) -> NDArray[np.intp]:
         groups = [group.rows for group in self._map.groups.values()]

@@ -20,7 +20,7 @@ class Share:
     @property
     def allowed(self) -> int:
         """Bytes: an equal part of what is left by those that need less than theirs."""
-        left = self.budget.size
+        left = max(0, self.budget.size - self.budget.apart * len(self.budget.shares))
         others = sorted(each.used for each in self.budget.shares if each is not self)
         for number, used in enumerate(others):
             fair = left // (len(others) - number + 1)
@@ -40,10 +40,12 @@ class Budget:
 
     Args:
         size: bytes.
+        apart: bytes that each table partition takes besides its cells.
         shares: of the table partitions that there are.
     """
 
     size: int
+    apart: int = 0
     shares: list[Share] = field(default_factory=list)
 
     def share(self) -> Share:

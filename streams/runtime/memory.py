@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tables.budget import Budget, Share
-from tables.rocks import block_cache
+from tables.rocks import WRITE_BUFFER_BYTES, block_cache
 from tables.unaligned import unaligned_cells
 
 if TYPE_CHECKING:
@@ -18,21 +18,23 @@ log = logging.getLogger(__name__)
 CACHE_PART = 8
 """The block cache takes this part of the budget, within `CACHE_BYTES`."""
 CACHE_BYTES = (1 << 20, 64 << 20)
+WRITE_BYTES = 2 * WRITE_BUFFER_BYTES
+"""A store writes one of its buffers to a file while it fills the other."""
 
 
 class Memory:
     """The budget of one worker.
 
     Args:
-        size: bytes for open cells, their keys, and the block cache; None sets no bound, and each store has a cache of
-            its own.
+        size: bytes for open cells, their keys, and block cache and write buffers of the stores; None sets no bound, and
+            each store has a cache of its own.
     """
 
     def __init__(self, size: int | None) -> None:
         self.size = size
         cached = max(CACHE_BYTES[0], min(CACHE_BYTES[1], (size or 0) // CACHE_PART))
         self.cache = None if size is None else block_cache(cached)
-        self._budget = None if size is None else Budget(size - cached)
+        self._budget = None if size is None else Budget(size - cached, WRITE_BYTES)
 
     @property
     def bounded(self) -> bool:
