@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from streams.runtime.ending import ended
 from streams.runtime.lineage import Lineage
 from streams.runtime.partition import BACKOFF
 from streams.runtime.standing import Standing
@@ -97,8 +98,7 @@ class Follower:
         """Stop between two chunks; store and memory stay as they are, for whoever is next."""
         self._wants = False
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
 
     async def _run(self) -> None:
         async with self.table.held:

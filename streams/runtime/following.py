@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from streams.runtime.ending import ended
 from streams.runtime.follower import Follower
 from streams.transport.errors import TransportError
 from streams.transport.tailing import Tails
@@ -78,8 +79,7 @@ class Following:
         """Stop all followers and disconnect."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await ended(task)
         self.assign((), {})
         await asyncio.gather(*self._stopping)
         await self._tails.stop()

@@ -14,6 +14,7 @@ from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.runtime.ending import ended
 from streams.runtime.restoring import Said
 from streams.transport.errors import TransportError
 from tables.recovery import OffsetsGone, in_thread, restore
@@ -177,9 +178,9 @@ class LocalStore:
         self._forget()
 
     async def ended(self) -> None:
-        """Wait until a filling that was cancelled has ended."""
+        """End the filling, if there is one, and wait until it has ended."""
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
         self.filling = self._task = self._error = None
 
     async def close(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streams import reasons
 from streams.lookup_topic import TopicLookup
+from streams.runtime.ending import ended
 from streams.transport import topics
 from streams.transport.errors import ReadFailed, TransportError, Unreachable
 from streams.transport.whole import WholeTopic
@@ -69,9 +69,7 @@ class Follower:
     async def stop(self) -> None:
         """Stop reading."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
     async def whole(self, seconds: float) -> None:
         """Return when the topic was read to where it ended at the start.

@@ -16,6 +16,7 @@ from streams.effects import Write
 from streams.engine import StreamEngine
 from streams.joining import together
 from streams.rekey.receiver import RekeyError
+from streams.runtime.ending import ended
 from streams.runtime.inbox import Inbox
 from streams.runtime.inputlog import InputLog
 from streams.runtime.turns import Bell, gathered
@@ -150,9 +151,8 @@ class InputPartition:
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        if task is not None:
+            await ended(task)
         self._between.set()
 
     async def _run(self) -> None:

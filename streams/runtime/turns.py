@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from streams.runtime.ending import ended
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
     from types import TracebackType
@@ -92,6 +94,4 @@ async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)

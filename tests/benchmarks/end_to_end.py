@@ -132,7 +132,7 @@ def loaded(bootstrap: str, workload: Workload, topic: str = TOPIC, **options: An
 
 
 def measure(
-    bootstrap: str, workload: Workload, runs: int = 1, *, topic: str = TOPIC, count: int = 1, **declared: int
+    bootstrap: str, workload: Workload, runs: int = 1, *, topic: str = TOPIC, count: int = 1, **declared: Any
 ) -> list[Figures]:
     """Run workers of a new app over a loaded topic and check the result, `runs` times.
 
@@ -142,7 +142,7 @@ def measure(
         runs: how many.
         topic: its name.
         count: of workers.
-        declared: what the declaration has: `tables`, `aggregates`, `rules`.
+        declared: what the declaration has: `tables`, `aggregates`, `rules`, `window`.
     """
     found = []
     expected = workload.expected()

@@ -23,7 +23,7 @@ RESULTS = HERE.parents[1] / "build" / "bench.json"
 README, PLOTS = HERE / "README.md", HERE / "plots"
 BEGIN, END = "<!-- results: written by the runs -->", "<!-- end of results -->"
 ORDER = (
-    "peers", "end_to_end", "formats", "compression", "stages", "latency", "saturation", "scale_partitions",
+    "peers", "end_to_end", "windows", "formats", "compression", "stages", "latency", "saturation", "scale_partitions",
     "scale_workers", "cost_tables", "cost_aggregates", "cost_rules", "cost_keys", "restore", "failover", "memory",
     "soak",
 )  # fmt: skip
