@@ -22,6 +22,7 @@ from streams.engine import StreamEngine
 from streams.load import loads
 from streams.plan import plan
 from streams.runtime.following import Following
+from streams.runtime.memory import Memory
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
 from streams.runtime.table import TablePartition
@@ -75,6 +76,7 @@ class Host:
         self.plan = plan(loads(TEXT.format(app=app)))
         (self.table_plan,) = self.plan.tables.values()
         self.restores, self.zombie_seconds, self.partitions = Turns(), 0.0, {}
+        self.memory = Memory(None)
         self.table_stats, self.stats = {"totals": TableStats()}, WorkerStats()
         self.consumer = SimpleNamespace(ask_again=lambda: None)
         self.table = TablePartition(self, self.table_plan, 0)  # type: ignore[arg-type] # only what it asks for
