@@ -56,6 +56,10 @@ _CLIENT_SETTINGS = frozenset(
 )
 
 
+_CLOSING: set[asyncio.Future[None]] = set()
+"""Clients that are being closed: the event loop itself does not hold them."""
+
+
 def connection(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those settings that say how to connect, which every aiokafka client understands."""
     return {name: value for name, value in settings.items() if name in _CLIENT_SETTINGS}
@@ -108,22 +112,30 @@ class Client:
         Raises:
             Unreachable: no broker answered; retrying is the caller's.
         """
-        client = AIOKafkaClient(**self.settings)
+        client = self._client = AIOKafkaClient(**self.settings)
         try:
             await client.bootstrap()
+            reply = await self.send(MetadataRequest([]))
         except (KafkaError, OSError) as error:
-            await client.close()
+            await self.stop()
             raise Unreachable(f"no Kafka broker answers at {self.address}: {error}") from error
-        self._client = client
-        reply = await self.send(MetadataRequest([]))
+        except BaseException:
+            await self.stop()
+            raise
         self.cluster_id = getattr(reply, "cluster_id", None) or ""
         return self
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close the connections; that goes on if the caller is cancelled.
+
+        aiokafka takes a cancellation that comes while it closes for that of a task of its own, and it would be lost.
+        """
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            closing = asyncio.ensure_future(client.close())
+            _CLOSING.add(closing)
+            closing.add_done_callback(_CLOSING.discard)
+            await asyncio.shield(closing)
 
     async def send(self, request: Any, node: int | None = None) -> Any:
         """Send a request to a broker, any one unless named, and return its response.
