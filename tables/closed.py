@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from tables.windows import Panes
 
 
+class Portions:
+    """The cells of one group after the other, as tombstones, so many at once; it goes on where it ended."""
+
+    def __init__(self) -> None:
+        """Begin with a whole group."""
+        self._after: bytes | None = None
+
+    def next(self, store: Store, pane: int, first: int, room: int) -> tuple[list[Record], bool]:
+        """Return the next tombstones of a group, at most `room`, and whether that was all of it."""
+        keys = [key for key, _ in islice(cells_of(store, pane, first, self._after), room)]
+        whole = len(keys) < room
+        self._after = None if whole else keys[-1] if keys else self._after
+        prefix = group_prefix(pane, first)
+        return [Record(prefix + key, None) for key in keys], whole
+
+
 class ClosedGroups:
     """The groups of one table partition all of whose windows are closed.
 
@@ -29,7 +45,7 @@ class ClosedGroups:
         """Know of none."""
         self._panes, self._keep = panes, keep
         self._groups: list[tuple[int, int, int]] = []
-        self._half_expired: bytes | None = None
+        self._portions = Portions()
 
     def __len__(self) -> int:
         """Return how many groups have not expired."""
@@ -62,13 +78,9 @@ class ClosedGroups:
         tombstones: list[Record] = []
         while (expiry := self.next_expiry()) is not None and expiry <= watermark and self._groups[0][0] < before:
             _, pane, first = self._groups[0]
-            room = budget - len(tombstones)
-            keys = [key for key, _ in islice(cells_of(store, pane, first, self._half_expired), room)]
-            prefix = group_prefix(pane, first)
-            tombstones += [Record(prefix + key, None) for key in keys]
-            if len(keys) == room:
-                self._half_expired = keys[-1] if keys else self._half_expired
+            some, whole = self._portions.next(store, pane, first, budget - len(tombstones))
+            tombstones += some
+            if not whole:
                 break
-            self._half_expired = None
             heapq.heappop(self._groups)
         return tombstones

@@ -248,6 +248,11 @@ class UnalignedCells(ABC):
             to: only of those with windows up to this one.
         """
 
+    def _wanted(self, store: Store, after: int, to: int) -> list[int]:
+        """Return the drawers of a store that have windows with numbers after one and up to another."""
+        drawers = sorted(drawer for drawer, _ in store.groups())
+        return [each for each in drawers if self.panes.drawn_to(each) > after and self.panes.drawn_to(each - 1) <= to]
+
     # Forget and restore
 
     @abstractmethod

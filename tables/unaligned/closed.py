@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from tables.records import NEVER, Record, group_prefix
-from tables.store import cells_of
+from tables.closed import Portions
+from tables.records import NEVER
 from tables.windows import FOREVER
 
 if TYPE_CHECKING:
+    from tables.records import Record
     from tables.store import Store
     from tables.windows.ends import Ends
     from tables.windows.filled import Filled
@@ -31,7 +31,7 @@ class Closed:
         """Know of none."""
         self._steps, self._keep = steps, keep
         self._drawers: list[int] = []
-        self._half_expired: bytes | None = None
+        self._portions = Portions()
         self.judged_before = NEVER
 
     def note(self, drawers: list[int]) -> None:
@@ -57,14 +57,10 @@ class Closed:
         """
         tombstones: list[Record] = []
         while self._drawers and self._over(self._drawers[0], watermark, before):
-            drawer, room = self._drawers[0], budget - len(tombstones)
-            names = [name for name, _ in islice(cells_of(store, drawer, 0, self._half_expired), room)]
-            prefix = group_prefix(drawer, 0)
-            tombstones += [Record(prefix + name, None) for name in names]
-            if len(names) == room:
-                self._half_expired = names[-1] if names else self._half_expired
+            some, whole = self._portions.next(store, self._drawers[0], 0, budget - len(tombstones))
+            tombstones += some
+            if not whole:
                 break
-            self._half_expired = None
             heapq.heappop(self._drawers)
         return tombstones
 

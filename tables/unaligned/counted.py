@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from tables.aggregates.base import Bounds
 from tables.records import NEVER, Record
 from tables.store import cells_of
-from tables.unaligned.cells import UnalignedCells, same
+from tables.unaligned.cells import same
 from tables.unaligned.filling import Filling, filling
-from tables.unaligned.names import named, split
+from tables.unaligned.names import split
+from tables.unaligned.onecell import OneCellEach
 from tables.unaligned.span import SPAN
 from tables.windows.filled import OPEN, numbered
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Rows
-    from tables.columns import Column
     from tables.keys import Codes
     from tables.spec import Table
     from tables.store import Store
@@ -28,7 +28,7 @@ Ints = NDArray[np.int64]
 _NONE = -1
 
 
-class CountedCells(UnalignedCells):
+class CountedCells(OneCellEach):
     """The windows of one table partition. Each has a number since it began, which names it, and one when it is full.
 
     Of each cell `first` is the number with which it began, and `last` the one with which it was full, `OPEN` before.
@@ -107,25 +107,13 @@ class CountedCells(UnalignedCells):
         self._given = max(self._given, int(numbers.max(initial=NEVER)))
         return numbers[: len(begins)], numbers[len(begins) :]
 
-    def _cost(self, rows: Rows) -> tuple[int, int]:
-        """Return the same; a cell that is full gets another name, and takes the former one away."""
-        kept = rows[self._rows.kept_first[rows] != NEVER]
-        records, size = super()._cost(rows)
-        return records + len(kept), size + int(self._names(self._rows.code[kept]).sum())
-
     # Hand over what changed
 
     def _vacated(self, at: Rows) -> list[Record]:
         """Return tombstones for the names that cells had while they were open."""
         rows = self._rows
         moved = at[(rows.kept_first[at] != NEVER) & (rows.kept_last[at] != rows.last[at])]
-        return [Record(name, None) for name in self._named(moved, rows.kept_first[moved], rows.kept_last[moved])]
-
-    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
-        return named(self.panes.drawer(last), self.keys_of(at), first)
-
-    def _drawers(self, rows: Rows) -> Ints:
-        return self.panes.drawer(self._rows.last[rows])
+        return [Record(name, None) for name in self._kept_names(moved)]
 
     # Windows: the state rows of their cells
 
@@ -187,16 +175,8 @@ class CountedCells(UnalignedCells):
         span = self._rows.state.of(SPAN)
         return Bounds(span["first"][rows], span["last"][rows] + 1)
 
-    def keys_of(self, rows: Rows) -> list[bytes]:
-        """Return the key bytes of cells."""
-        return self.keys.keys(self._rows.code[rows])
-
-    def results(self, rows: Rows) -> dict[str, Column]:
-        """Return every aggregate over these cells by name, in their order."""
-        state, bounds = self._rows.state, self._bounds(rows)
-        columns = self.table.aggregates.items()
-        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
-        return self._shapes.cleared(found, self._rows.first[rows])
+    def _since(self, rows: Rows) -> Ints:
+        return self._rows.first[rows]
 
     # Forget and restore
 
@@ -219,9 +199,8 @@ class CountedCells(UnalignedCells):
             after: only of drawers with windows from this number on.
             to: only of those with windows up to this one.
         """
-        drawers = sorted(drawer for drawer, _ in store.groups())
         found: list[tuple[int, bytes, *tuple[int, ...]]] = []
-        for drawer in (d for d in drawers if self.panes.drawn_to(d) > after and self.panes.drawn_to(d - 1) <= to):
+        for drawer in self._wanted(store, after, to):
             items = list(cells_of(store, drawer, 0))
             state = self._rows.state.like()
             at, _ = state.decode([value for _, value in items])
@@ -234,12 +213,8 @@ class CountedCells(UnalignedCells):
         return sorted(found)
 
     def _restored(self, items: list[tuple[bytes, bytes]], judged_before: int) -> int:
-        names = [split(name) for name, _ in items]
-        began = np.array([first for _, first in names], np.int64)
-        at = self._rows.restore([key for key, _ in names], [value for _, value in items], began)
-        rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
-        rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)["number"][at]
-        rows.size[at] = np.fromiter((len(value) for _, value in items), np.int64, len(items)) + more
+        rows = self._rows
+        at, began = self._read(items, "number")
         full = rows.last[at] != OPEN
         self._given = max(self._given, int(began.max()), int(rows.last[at[full]].max(initial=NEVER)))
         self._know(self.keys.size)

@@ -12,14 +12,14 @@ from tables.aggregates.base import Bounds
 from tables.groups import compact
 from tables.records import NEVER, Record
 from tables.store import cells_of
-from tables.unaligned.cells import UnalignedCells, same
+from tables.unaligned.cells import same
 from tables.unaligned.joining import ALONE, Joined, Spans, joined
-from tables.unaligned.names import named, split
+from tables.unaligned.names import split
+from tables.unaligned.onecell import OneCellEach
 from tables.unaligned.span import SPAN
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Rows
-    from tables.columns import Column
     from tables.keys import Codes
     from tables.spec import Table
     from tables.store import Store
@@ -30,7 +30,7 @@ _GONE = np.dtype([("first", "<i8"), ("last", "<i8")])
 _Gone = dict[int, list[tuple[int, int]]]
 
 
-class SessionCells(UnalignedCells):
+class SessionCells(OneCellEach):
     """The open sessions of one table partition.
 
     Args:
@@ -92,11 +92,9 @@ class SessionCells(UnalignedCells):
         return target, made.of_row
 
     def _cost(self, rows: Rows) -> tuple[int, int]:
-        """Return the same; a cell that gets another name is a tombstone too."""
-        kept = rows[self._rows.kept_first[rows] != NEVER]
+        """Return the same, with what a session that is shown may take back."""
         records, size = super()._cost(rows)
-        names = int(self._names(self._rows.code[kept]).sum())
-        return records + len(kept), size + len(rows) * _GONE.itemsize + names
+        return records, size + len(rows) * _GONE.itemsize
 
     def _merge(self, gone: Rows, into: Rows) -> None:
         """Merge cells into others and forget them; several may go into one."""
@@ -155,16 +153,6 @@ class SessionCells(UnalignedCells):
         moved &= rows.kept_first[at] != NEVER
         rows.state.of(SPAN)["last"][at] = rows.last[at]
         return [Record(name, None) for name in (*self._graves, *self._kept_names(at[moved]))]
-
-    def _kept_names(self, at: Rows) -> list[bytes]:
-        """Return the names under which cells were written last."""
-        return self._named(at, self._rows.kept_first[at], self._rows.kept_last[at])
-
-    def _named(self, at: Rows, first: Ints, last: Ints) -> list[bytes]:
-        return named(self.panes.drawer(last), self.keys_of(at), first)
-
-    def _drawers(self, rows: Rows) -> Ints:
-        return self.panes.drawer(self._rows.last[rows])
 
     def touched(self) -> Rows:
         """Return the state rows of dirty cells, which now say what they take back; see `retracted`."""
@@ -226,16 +214,11 @@ class SessionCells(UnalignedCells):
             for taken, span in zip(self._taken(rows), now, strict=True)
         ]
 
-    def keys_of(self, rows: Rows) -> list[bytes]:
-        """Return the key bytes of cells."""
-        return self.keys.keys(self._rows.code[rows])
+    def _bounds(self, rows: Rows) -> Bounds:
+        return Bounds(self._rows.first[rows], self._numbers(rows))
 
-    def results(self, rows: Rows) -> dict[str, Column]:
-        """Return every aggregate over these cells by name, in their order."""
-        state, bounds = self._rows.state, Bounds(self._rows.first[rows], self._numbers(rows))
-        columns = self.table.aggregates.items()
-        found = {name: each.result_within(state.of(name), rows, bounds) for name, each in columns}
-        return self._shapes.cleared(found, self.panes.drawer(self._rows.first[rows]))
+    def _since(self, rows: Rows) -> Ints:
+        return self.panes.drawer(self._rows.first[rows])
 
     # Forget and restore
 
@@ -252,10 +235,8 @@ class SessionCells(UnalignedCells):
             after: only of drawers with windows from this number on.
             to: only of those with windows up to this one.
         """
-        drawers = sorted(drawer for drawer, _ in store.groups())
-        wanted = [d for d in drawers if self.panes.drawn_to(d) > after and self.panes.drawn_to(d - 1) <= to]
         found: list[tuple[int, bytes, *tuple[int, ...]]] = []
-        for drawer in wanted:
+        for drawer in self._wanted(store, after, to):
             items = list(cells_of(store, drawer, 0))
             state = self._rows.state.like()
             at, _ = state.decode([value for _, value in items])
@@ -265,12 +246,8 @@ class SessionCells(UnalignedCells):
         return sorted(found)
 
     def _restored(self, items: list[tuple[bytes, bytes]], judged_before: int) -> int:
-        names = [split(name) for name, _ in items]
-        first = np.array([first for _, first in names], np.int64)
-        at = self._rows.restore([key for key, _ in names], [value for _, value in items], first)
-        rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
-        rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)["last"][at]
-        rows.size[at] = np.fromiter((len(value) for _, value in items), np.int64, len(items)) + more
+        rows = self._rows
+        at, _ = self._read(items, "last")
         rows.link(at)
         closed = at[self._numbers(at) < judged_before]
         if len(closed):

@@ -183,9 +183,7 @@ class SlidingCells(UnalignedCells):
 
     def stored(self, store: Store, after: int, to: int) -> list[tuple[int, bytes, *tuple[int, ...]]]:
         """Return (number, key bytes, start, end) of the windows in a store with numbers from `after` to `to`."""
-        drawers = sorted(drawer for drawer, _ in store.groups())
-        early = to + self._size + 2
-        wanted = [d for d in drawers if self.panes.drawn_to(d) > after and self.panes.drawn_to(d - 1) <= early]
+        wanted = self._wanted(store, after, to + self._size + 2)
         names = [split_from(name) for drawer in wanted for name, _ in cells_of(store, drawer, 0)]
         keys, cells = placed(names)
         windows = windows_of(cells, self._size, after, to + 1)
