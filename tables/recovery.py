@@ -33,7 +33,7 @@ SLICE = 50_000
 SLICE_BYTES = 16 << 20
 """The same, in bytes of what was read: cells with sketches may be large."""
 _THREAD = ThreadPoolExecutor(1, "restore")
-"""All restores of a worker compute in one thread: several would only wait for one another's interpreter lock."""
+"""All restores of a worker fill cells and stores in one thread; what they fill them from is parsed in another."""
 LOOK_BACK = (200, 50_000)
 """How far before the claim the last progress is looked for: each write ends with it, but claims may follow."""
 

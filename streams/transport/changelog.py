@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
@@ -18,7 +20,7 @@ from streams.transport.client import BACKOFF_SECONDS, Client
 from streams.transport.errors import ReadFailed, Unreachable
 from streams.transport.produce import Claim
 from tables.chunk import Chunk
-from tables.recovery import OffsetsGone, in_thread
+from tables.recovery import OffsetsGone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -32,6 +34,8 @@ T = TypeVar("T")
 FETCH_BYTES = 4 << 20
 """The most that one answer brings, but for a single batch that is larger. One is in work, and one on its way."""
 STALL_SECONDS = 60.0
+_PARSING = ThreadPoolExecutor(1, "parse")
+"""Parses for all restores of a worker: whole arrays leave the interpreter to the thread that fills cells or stores."""
 _WAIT_MS = 100
 _UNCOMMITTED = 0
 _EARLIEST = -2
@@ -101,12 +105,25 @@ class ChangelogReader:
                 await asyncio.gather(asked, return_exceptions=True)
 
     async def _chunks(self, answer: bytes, found: list[recordbatch.Batch], start: int) -> AsyncIterator[Chunk]:
-        """Yield the records of an answer, parsed in a thread."""
-        for part in recordbatch.portions(found):
-            try:
-                yield await in_thread(recordbatch.parsed, answer, part, start)
-            except ReadFailed as error:
-                raise ReadFailed(f"{self._name} at {self._client.address}: {error}") from error
+        """Yield the records of an answer: while a part of it is in work, the next is parsed."""
+        loop, ahead = asyncio.get_running_loop(), deque[asyncio.Future["Chunk"]]()
+        try:
+            for part in recordbatch.portions(found):
+                ahead.append(loop.run_in_executor(_PARSING, recordbatch.parsed, answer, part, start))
+                if len(ahead) > 1:
+                    yield await self._parsed(ahead.popleft())
+            while ahead:
+                yield await self._parsed(ahead.popleft())
+        finally:
+            for each in ahead:
+                each.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
+
+    async def _parsed(self, part: Awaitable[Chunk]) -> Chunk:
+        try:
+            return await part
+        except ReadFailed as error:
+            raise ReadFailed(f"{self._name} at {self._client.address}: {error}") from error
 
     async def bounds(self) -> tuple[int, int]:
         """Return the first offset that the log has, and the end of what can be read of it.

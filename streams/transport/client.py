@@ -21,6 +21,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
+from streams.transport import pieces
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
 from streams.transport.errors import Denied, TopicMissing, TransportError, Unreachable
 from streams.transport.sending import Sender
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 EMBEDDED_CLUSTER = "ops-streams-embedded"
 """The cluster id of the embedded broker, by which it is recognised."""
 BACKOFF_SECONDS = 0.1
-READER_BYTES = 16 << 20
-"""What may be received before it is parsed, where much is read."""
-PIECE_BYTES = 1 << 20
-"""What is received at once; asyncio's own 256 KiB means four times as many waits for the interpreter lock."""
 _NOT_YET = (ConcurrentTransactions, CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 _CLIENT_SETTINGS = frozenset(
     {
@@ -153,11 +150,8 @@ class Client:
             raise Unreachable(f"Kafka at {self.address} did not answer {type(request).__name__}: {error!r}") from error
 
     def widen(self) -> None:
-        """Let the connections receive large answers in few pieces: with aiokafka's 64 KiB one stops 30 times."""
-        for each in self.raw._conns.values():
-            if each._reader is not None:
-                each._reader._limit = READER_BYTES
-                each._writer.transport.max_size = PIECE_BYTES
+        """Let the connections receive large answers in few pieces; see `pieces.widen`."""
+        pieces.widen(self.raw)
 
     async def produce(self, node: int, topic: str, partition: int, batch: bytes, seconds: float) -> tuple[int, int]:
         """Send a record batch to the broker that leads a partition; see `Sender.send`."""

@@ -20,7 +20,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 from mode.utils.logging import get_logger
 
-from streams.transport import fetch, group, unpacking
+from streams.transport import fetch, group, pieces, unpacking
 from streams.transport.errors import TransportError, Unreachable
 from streams.transport.passing import messages
 
@@ -105,7 +105,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     async def _take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
         fetcher = self._ensure_consumer()._fetcher
         fetch.keep(fetcher, self.consumer.batch_topics)
-        fetch.widen(fetcher)
+        pieces.widen(fetcher._client)
         deadline = time.monotonic() + TAKE_TIMEOUT
         with fetcher._subscriptions.fetch_context():
             while True:

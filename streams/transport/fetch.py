@@ -32,8 +32,6 @@ _DAMAGE = (*DAMAGE, ReadFailed, DecompressionError)
 """What checks, decoders and decompressors raise for bytes that are no record batch."""
 MAX_BYTES = 4 << 20
 MAX_RECORDS = 100_000
-READER_BYTES = 16 << 20
-"""What may be received before it is parsed: with aiokafka's own 64 KiB, a large answer stops and goes on 30 times."""
 
 
 def take(
@@ -78,13 +76,6 @@ def take(
 
 
 keep = answers.keep
-
-
-def widen(fetcher: Any) -> None:
-    """Let the connections of a consumer receive a whole answer at once, instead of stopping at every 128 KiB."""
-    for connection in fetcher._client._conns.values():
-        if connection._reader is not None:
-            connection._reader._limit = READER_BYTES
 
 
 def ready(fetcher: Any, partitions: Collection[TopicPartition] | None) -> list[tuple[TopicPartition, Any]]:
