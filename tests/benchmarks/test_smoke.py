@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def test_worker_and_stock_faust_give_what_numpy_expects() -> None:
         assert figures.spent.peak_mib > 10
         assert run_faust(bootstrap, "stock", EVENTS).cpu_seconds > 0
         assert wrong_cells(faust_cells(bootstrap, "stock"), workload.expected()) == 0
+
+
+@pytest.mark.parametrize("path", sorted(report.HERE.glob("bench_*.py")), ids=lambda path: path.stem)
+def test_each_benchmark_tells_its_options(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file that `make bench` runs can be imported, and says what it measures and what can be chosen."""
+    module = importlib.import_module(f"tests.benchmarks.{path.stem}")
+    monkeypatch.setattr("sys.argv", [path.name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    assert "make bench" in capsys.readouterr().out
 
 
 def test_a_wrong_table_is_found() -> None:
