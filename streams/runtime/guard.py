@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import socket
 import sys
@@ -13,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import faust
 from faust.types._env import DATADIR
+
+from streams.runtime.allocator import share_arena
 
 if TYPE_CHECKING:
     from streams.app import App
@@ -44,6 +47,7 @@ class Worker(faust.Worker):
 
     def execute_from_commandline(self) -> NoReturn:
         """Check, then run until stopped."""
+        share_arena()
         conf, settings = self.app.conf, self.app.worker_settings
         try:
             self._lock = lock_directory(Path(conf.datadir))
@@ -54,6 +58,15 @@ class Worker(faust.Worker):
             sys.stderr.write(f"{refusal}\n")
             raise SystemExit(EX_FAILED) from None
         super().execute_from_commandline()
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Let no line be made that nobody is shown.
+
+        Faust has its spinner turn at each, and for that makes all that there are: two for each request to Kafka.
+        """
+        super().on_setup_root_logger(logger, level)
+        if level:
+            logger.setLevel(level)
 
 
 def lock_directory(directory: Path) -> IO[bytes]:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 CACHE_PART = 8
 """The block cache takes this part of the budget, within `CACHE_BYTES`."""
 CACHE_BYTES = (1 << 20, 64 << 20)
+UNBOUNDED_CACHE_BYTES = 32 << 20
+"""The block cache of all stores without a budget: a worker may have hundreds of them."""
 WRITE_BYTES = 2 * WRITE_BUFFER_BYTES
 """A store writes one of its buffers to a file while it fills the other."""
 
@@ -26,14 +28,13 @@ class Memory:
     """The budget of one worker.
 
     Args:
-        size: bytes for open cells, their keys, and block cache and write buffers of the stores; None sets no bound, and
-            each store has a cache of its own.
+        size: bytes for open cells, their keys, and block cache and write buffers of the stores; None sets no bound.
     """
 
     def __init__(self, size: int | None) -> None:
         self.size = size
-        cached = max(CACHE_BYTES[0], min(CACHE_BYTES[1], (size or 0) // CACHE_PART))
-        self.cache = None if size is None else block_cache(cached)
+        cached = UNBOUNDED_CACHE_BYTES if size is None else max(CACHE_BYTES[0], min(CACHE_BYTES[1], size // CACHE_PART))
+        self.cache = block_cache(cached)
         self._budget = None if size is None else Budget(size - cached, WRITE_BYTES)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,13 @@ from streams.effects import Limits
 from streams.rekey.sender import Sender
 from streams.runtime import collector
 from streams.runtime.following import Following
-from streams.runtime.inbox import LARGE
 from streams.runtime.memory import Memory
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
 from streams.runtime.table import TablePartition
+from streams.runtime.taking import TakeSize
 from streams.runtime.turns import Turn
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
@@ -42,18 +43,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.001
+"""How long a thread keeps the interpreter while another waits: Python's own 5 ms hold up fetches and heartbeats."""
 PAUSE_DEADLINE = 4.0
 """Seconds that a batch in progress may take to end when partitions are taken away or the worker stops."""
-INPUT_BYTES = 256 << 20
-"""Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
-TAKE_BYTES = 8 << 20
-"""The most that one batch holds, where there are few partitions."""
-LEAST_TAKE_BYTES = 128 << 10
-
-
-def take_bytes(partitions: int) -> int:
-    """Return how many bytes a batch may hold, for a worker with this many partitions."""
-    return max(LEAST_TAKE_BYTES, min(TAKE_BYTES, INPUT_BYTES // ((LARGE + 1) * max(partitions, 1))))
 
 
 class Runtime:
@@ -103,6 +96,7 @@ class Runtime:
         self._events: EventProducer | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._records = 0
+        self.take = TakeSize()
 
     @property
     def consumer(self) -> BatchConsumer:
@@ -118,13 +112,20 @@ class Runtime:
         self.consumer.drained = self.drained
         self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.memory.tell(table.table for table in self.plan.tables.values())
         self.note(0)
         self.waiting_for = ""
 
     def note(self, records: int) -> None:
-        """Count records that were read; when there were many, compiled loops are loaded for those to come."""
+        """Count records that were read, and see how large batches should be.
+
+        When there were many, compiled loops are loaded for those to come.
+        """
         self._records += records
+        tables, cells = self.table_stats.values(), sum(len(each.engine.cells) for each in self.tables.values())
+        self.take.wrote(sum(each.writes for each in tables), sum(each.records for each in tables), cells)
+        self.consumer.max_take_bytes = self.take.bytes
         if fast.wanted(self._records):
             fast.prepare()
 
@@ -277,7 +278,8 @@ class Runtime:
             task = asyncio.create_task(self.partitions.pop(tp).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        self.consumer.max_take_bytes = take_bytes(len(ours))
+        self.take.partitions = len(ours)
+        self.consumer.max_take_bytes = self.take.bytes
         for tp in ours - set(self.partitions):
             self.partitions[tp] = self._partition(tp)
         followed = [(self.by_changelog[tp.topic], tp.partition) for tp in standbys if tp.topic in self.by_changelog]

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from tests.benchmarks.brokers import apache
-from tests.benchmarks.latency import Latency, echo_latency, worker_latency
+from tests.benchmarks.latency import WARM_UP, Latency, echo_latency, worker_latency
 from tests.benchmarks.plots import Bars
 from tests.benchmarks.report import Part, contribute
 
@@ -51,10 +51,11 @@ def _row(name: str, rate: int, latency: Latency) -> dict[str, Any]:
 
 def _about(seconds: float) -> str:
     return (
-        f"Apache Kafka, acks all, {seconds:.0f} s per run. From handing a record to the producer until the alert "
-        "that it makes fire (`judge: update`) is read from its topic; 100 such records a second among the others, "
-        "each of a key of its own, 1,000 other keys. The echo is an aiokafka consumer and producer that keeps nothing. "
-        "Worker and echo run one after the other on one core; broker, generator and reader share the other."
+        f"Apache Kafka, acks all, {seconds:.0f} s per run, after {WARM_UP:.0f} s of the same traffic. From handing a "
+        "record to the producer until the alert that it makes fire (`judge: update`) is read from its topic; 100 such "
+        "records a second among the others, each of a key of its own, 1,000 other keys. The echo is an aiokafka "
+        "consumer and producer that keeps nothing. Worker and echo run one after the other on one core; broker, "
+        "generator and reader share the other."
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import faust
 import pytest
 
-from streams.runtime.guard import LOCK, Refused, lock_directory
+from streams.runtime.guard import LOCK, Refused, Worker, lock_directory
 
 
 @contextmanager
@@ -36,3 +39,16 @@ def test_a_directory_without_space_is_named(tmp_path: Path) -> None:
     """Where not even the lock can be written the worker says which directory, and what to do."""
     with no_space(), pytest.raises(Refused, match=r"state cannot be written .*space left"):
         lock_directory(tmp_path / "state")
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.INFO])
+def test_no_line_is_made_that_nobody_is_shown(level: int, tmp_path: Path) -> None:
+    """Faust's spinner has every debug line made, at each request to Kafka; a worker of ours makes those it shows."""
+    logger = logging.Logger("root")  # noqa: LOG001 - not the process's own
+    logger.addHandler(logging.NullHandler())
+    app = faust.App("quiet", datadir=str(tmp_path), loop=asyncio.new_event_loop())
+    stock, ours = faust.Worker(app, quiet=False), Worker(app, quiet=False)
+    stock.on_setup_root_logger(logger, level)
+    assert logger.level == (logging.DEBUG if level == logging.WARNING else logging.NOTSET)
+    ours.on_setup_root_logger(logger, level)
+    assert logger.level == level

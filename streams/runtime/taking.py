@@ -1,0 +1,60 @@
+"""How many bytes of fetched events make a batch: as many as pay, and no more than there is room for. Pure."""
+
+from __future__ import annotations
+
+from streams.runtime.inbox import LARGE
+
+INPUT_BYTES = 256 << 20
+"""Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
+MOST_BYTES = 6 << 20
+"""The most that one batch holds, where there are few partitions, and cells that many events share a write of."""
+FEW_CELLS_BYTES = 2 << 20
+"""The same, where a write holds few cells: then larger batches save nothing, and take memory."""
+MANY_OPEN_BYTES = 4 << 20
+"""The same, where there are many open cells: input gives way to them."""
+LEAST_BYTES = 128 << 10
+MANY_CELLS = 1_000
+"""Changelog records a write, on the average, from which on fewer and larger writes are worth their memory."""
+MANY_OPEN = 250_000
+"""Open cells of a worker, which take some 80 MiB, from which on input takes less memory."""
+_NEW = 0.2
+"""The weight of what was written last in the average."""
+
+
+class TakeSize:
+    """Follows how much the writes hold, and says how large a batch may be.
+
+    Attributes:
+        partitions: how many inputs share the memory.
+    """
+
+    def __init__(self) -> None:
+        """Know of no writes."""
+        self.partitions = 1
+        self._seen = (0, 0)
+        self._records = 0.0
+        self._open = 0
+
+    def wrote(self, writes: int, records: int, cells: int) -> None:
+        """Take what all tables of the worker have written, and hold.
+
+        Args:
+            writes: to changelogs, since the start.
+            records: in them.
+            cells: that are open.
+        """
+        before, held = self._seen
+        if writes > before:
+            self._records += _NEW * ((records - held) / (writes - before) - self._records)
+            self._seen = writes, records
+        self._open = cells
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes a batch may hold."""
+        return max(LEAST_BYTES, min(self._most(), INPUT_BYTES // ((LARGE + 1) * max(self.partitions, 1))))
+
+    def _most(self) -> int:
+        if self._records < MANY_CELLS:
+            return FEW_CELLS_BYTES
+        return MOST_BYTES if self._open < MANY_OPEN else MANY_OPEN_BYTES

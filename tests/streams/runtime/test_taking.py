@@ -1,0 +1,59 @@
+"""`streams.runtime.taking`: batches are as large as pays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.runtime.inbox import LARGE
+from streams.runtime.taking import (
+    FEW_CELLS_BYTES,
+    INPUT_BYTES,
+    LEAST_BYTES,
+    MANY_CELLS,
+    MANY_OPEN,
+    MANY_OPEN_BYTES,
+    MOST_BYTES,
+    TakeSize,
+)
+
+
+@pytest.mark.parametrize(("cells", "size"), [(75, FEW_CELLS_BYTES), (2 * MANY_CELLS, MOST_BYTES)])
+def test_batches_are_large_where_writes_are(cells: int, size: int) -> None:
+    """Where a write changes many cells, more events share it; where it changes few, memory is spared."""
+    takes, writes = TakeSize(), 0
+    for _ in range(20):
+        writes += 4
+        takes.wrote(writes, writes * cells, 0)
+    assert takes.bytes == size
+
+
+def test_input_gives_way_to_cells() -> None:
+    """A worker with very many open cells takes less memory for input."""
+    takes = TakeSize()
+    for writes in range(1, 20):
+        takes.wrote(writes, writes * 2 * MANY_CELLS, MANY_OPEN)
+    assert takes.bytes == MANY_OPEN_BYTES
+
+
+def test_the_size_follows_what_is_written() -> None:
+    """A change of the input is followed within some writes, in both directions; no write is no news."""
+    takes, writes, records, seen = TakeSize(), 0, 0, []
+    for cells in (50, 5_000, 50):
+        for _ in range(30):
+            writes, records = writes + 1, records + cells
+            takes.wrote(writes, records, 0)
+        takes.wrote(writes, records, 0)
+        seen.append(takes.bytes)
+    assert seen == [FEW_CELLS_BYTES, MOST_BYTES, FEW_CELLS_BYTES]
+
+
+@given(st.integers(0, 5_000), st.integers(0, 100_000))
+def test_all_partitions_together_have_room(partitions: int, cells: int) -> None:
+    """What waits and is in work fits the memory for input, down to a least size of a batch."""
+    takes = TakeSize()
+    takes.partitions = partitions
+    takes.wrote(1, cells, cells)
+    assert LEAST_BYTES <= takes.bytes <= MOST_BYTES
+    assert takes.bytes * (LARGE + 1) * partitions <= INPUT_BYTES or takes.bytes == LEAST_BYTES
