@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tables.budget import Budget, Share
-from tables.rocks import WRITE_BUFFER_BYTES, block_cache
+from tables.rocks import CACHE_BYTES, WRITE_BUFFER_BYTES, block_cache
 from tables.unaligned import unaligned_cells
 
 if TYPE_CHECKING:
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 CACHE_PART = 8
-"""The block cache takes this part of the budget, within `CACHE_BYTES`."""
-CACHE_BYTES = (1 << 20, 64 << 20)
-UNBOUNDED_CACHE_BYTES = 32 << 20
-"""The block cache of all stores without a budget: a worker may have hundreds of them."""
+"""The block cache takes this part of the budget, within `CACHE_BOUNDS`; without a budget, it is that of one store."""
+CACHE_BOUNDS = (1 << 20, 64 << 20)
 WRITE_BYTES = 2 * WRITE_BUFFER_BYTES
 """A store writes one of its buffers to a file while it fills the other."""
 
@@ -33,7 +31,7 @@ class Memory:
 
     def __init__(self, size: int | None) -> None:
         self.size = size
-        cached = UNBOUNDED_CACHE_BYTES if size is None else max(CACHE_BYTES[0], min(CACHE_BYTES[1], size // CACHE_PART))
+        cached = CACHE_BYTES if size is None else max(CACHE_BOUNDS[0], min(CACHE_BOUNDS[1], size // CACHE_PART))
         self.cache = block_cache(cached)
         self._budget = None if size is None else Budget(size - cached, WRITE_BYTES)
 
