@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from tests.benchmarks.failover import Size, failover, shown
-from tests.benchmarks.report import Part, contribute
+from tests.benchmarks.report import Part, contribute, worded
 from tests.brokers import KafkaCluster
 
 SESSION_SECONDS = 10.0
@@ -29,14 +29,9 @@ def main() -> None:
         runs = [_run(f"failover{standby}", standby, size) for _ in range(options.runs)]
         seconds = statistics.median(each["seconds"] for each in runs)
         rows.append({**runs[0], "seconds": seconds, "beyond_session": round(seconds - SESSION_SECONDS, 3)})
-    contribute(Part("failover", "A worker is killed", _about(size, options.runs), [_row(row) for row in rows]))
+    contribute(Part("failover", "A worker is killed", _about(size, options.runs), [worded(row) for row in rows]))
     for row in rows:
         sys.stdout.write(shown(row))
-
-
-def _row(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the line of the report."""
-    return {name.replace("_", " "): value for name, value in figures.items()}
 
 
 def _about(size: Size, runs: int) -> str:

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from tests.benchmarks.report import Part, contribute
+from tests.benchmarks.report import Part, contribute, worded
 from tests.benchmarks.restore import Size, fill
 from tests.brokers import KafkaCluster
 
@@ -42,13 +42,8 @@ def main() -> None:
     for figures in runs:
         sys.stdout.write(json.dumps(figures) + "\n")
     medians = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
-    contribute(Part("restore", "Restore from the changelog", _about(size, options.runs), [_row(medians)]))
+    contribute(Part("restore", "Restore from the changelog", _about(size, options.runs), [worded(medians)]))
     sys.stdout.write(json.dumps(medians) + "\n")
-
-
-def _row(medians: dict[str, float]) -> dict[str, float]:
-    """Return the line of the report."""
-    return {name.replace("_", " "): value for name, value in medians.items()}
 
 
 def _about(size: Size, runs: int) -> str:

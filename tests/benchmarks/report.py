@@ -65,6 +65,11 @@ def contribute(part: Part) -> None:
     README.write_text(_readme(README.read_text(), results))
 
 
+def worded(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return figures as a row of a table: their names are words."""
+    return {name.replace("_", " "): value for name, value in figures.items()}
+
+
 def read() -> dict[str, Any]:
     """Return what earlier runs left in `build/bench.json`."""
     found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
