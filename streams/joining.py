@@ -11,20 +11,18 @@ import numpy as np
 from streams.effects import Records
 from streams.packed import Packed, joined
 
-MOST = 20_000
-"""Records of a joined batch: beyond that the cost of a batch is nothing beside that of its records."""
 
-
-def together(waiting: Sequence[Records]) -> Iterator[Records]:
+def together(waiting: Sequence[Records], most: int) -> Iterator[Records]:
     """Yield the same records in fewer batches; large ones stay as they are.
 
     Args:
         waiting: each goes on where the one before ended.
+        most: records of a joined batch.
     """
     group: list[Records] = []
     count = 0
     for records in waiting:
-        if group and count + len(records) > MOST:
+        if group and count + len(records) > most:
             yield one(group)
             group, count = [], 0
         group.append(records)

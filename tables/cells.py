@@ -284,7 +284,7 @@ class Cells:
         """Return every aggregate over window `k` of these state rows."""
         return dict(self._columns(k, state, rows))
 
-    def _columns(self, k: int, state: State, rows: Rows) -> Mapping[str, Column]:
+    def _columns(self, k: int, state: State, rows: Rows) -> Lazy:
         bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))
         partial_ = self._shapes.partial(self.panes.panes_of(k).start)
 
@@ -292,7 +292,7 @@ class Cells:
             found = self.table.aggregates[name].result_within(state.of(name), rows, bounds)
             return replace(found, null=np.ones(len(rows), bool)) if name in partial_ else found
 
-        return Lazy(self.table.aggregates, column)
+        return Lazy(self.table.aggregates, column, lambda at: self._columns(k, state, rows[at]))
 
     def names(self, k: int, after: bytes | None = None) -> Iterable[list[bytes]]:
         """Return the key bytes of window `k` in order, in portions, from the key after `after` on."""

@@ -75,11 +75,14 @@ class Lazy(Mapping[str, Column]):
     Args:
         names: of all of them.
         make: returns the column of a name.
+        some: returns the same columns of some of the rows, by their positions, not made yet either.
     """
 
-    def __init__(self, names: Collection[str], make: Callable[[str], Column]) -> None:
+    def __init__(
+        self, names: Collection[str], make: Callable[[str], Column], some: Callable[[NDArray[np.intp]], Lazy]
+    ) -> None:
         """Make none yet."""
-        self._names, self._make = names, make
+        self._names, self._make, self._some = names, make, some
         self._made: dict[str, Column] = {}
 
     def __getitem__(self, name: str) -> Column:
@@ -89,6 +92,10 @@ class Lazy(Mapping[str, Column]):
                 raise KeyError(name)
             self._made[name] = self._make(name)
         return self._made[name]
+
+    def take(self, rows: NDArray[np.intp]) -> Lazy:
+        """Return the columns of some of the rows: what is made of them is made of no others."""
+        return self._some(rows)
 
     def __contains__(self, name: object) -> bool:
         """Return whether there is such a column, without making it."""

@@ -56,7 +56,7 @@ class StoreClosed(StoreError):  # noqa: N818 - the name says what is the matter
 class Store(Protocol):
     """What a table partition asks of its store."""
 
-    def write(self, records: Iterable[Record], offset: int | None = None) -> None:
+    def write(self, records: Sequence[Record], offset: int | None = None) -> None:
         """Apply the records of one changelog write, and the changelog offset after it, in one atomic write.
 
         Args:

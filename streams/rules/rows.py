@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.codecs.extract import column
-from tables.columns import Column
+from tables.columns import Column, Lazy
 from tables.keys import key_values
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class Rows:
         return {**parts, **results}
 
     def take(self, rows: NDArray[np.intp]) -> Rows:
-        """Return some of the rows."""
-        results = {name: column.take(rows) for name, column in self.results.items()}
+        """Return some of the rows; columns that were not asked for yet are made of these alone."""
+        all_ = self.results
+        results = all_.take(rows) if isinstance(all_, Lazy) else {name: all_[name].take(rows) for name in all_}
         spans = None if self.spans is None else [self.spans[row] for row in rows.tolist()]
         return Rows(self.window, [self.keys[row] for row in rows.tolist()], results, self.fields, spans)
 

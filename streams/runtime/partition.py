@@ -19,7 +19,8 @@ from streams.rekey.receiver import RekeyError
 from streams.runtime.ending import ended
 from streams.runtime.inbox import Inbox
 from streams.runtime.inputlog import InputLog
-from streams.runtime.turns import Bell, gathered
+from streams.runtime.turns import gathered
+from streams.transport.bell import Bell
 from streams.transport.errors import Fenced, TransportError
 from streams.upgrading import StateMismatch
 from tables.store import StoreError
@@ -103,6 +104,11 @@ class InputPartition:
     def wants(self) -> bool:
         """Return whether another batch may be handed in."""
         return self.state is State.RUNNING and self._inbox.room(self.runtime.consumer.max_take_bytes)
+
+    @property
+    def waits(self) -> bool:
+        """Whether input waits for that which is in work."""
+        return bool(self._inbox)
 
     def accept(self, records: Records) -> None:
         """Take a fetched batch if it goes on where the last one ended.
@@ -284,8 +290,9 @@ class InputPartition:
                 if not await self._work.wait(self.runtime.tick_interval):
                     await self._guarded(self._tick())
                 continue
-            waiting = self._inbox.take()
-            self.runtime.changed()
+            full, waiting = not self.wants(), self._inbox.take()
+            if full:
+                self.runtime.changed()
             await self._guarded(self._batch(waiting))
 
     async def _guarded(self, step: Coroutine[None, None, None]) -> None:
@@ -325,7 +332,7 @@ class InputPartition:
 
     def _decoded(self, waiting: Sequence[Records], dead: list[Event]) -> Iterator[Batch]:
         """Yield what may be folded, and add the dead letters to `dead`."""
-        for records in together(waiting):
+        for records in together(waiting, self.runtime.take.joined):
             batch, letters = self.engine.decode(records)
             dead += letters
             yield batch

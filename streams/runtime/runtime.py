@@ -109,6 +109,7 @@ class Runtime:
         self._client = client
         self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
+        self.consumer.behind = self.behind
         self.consumer.drained = self.drained
         self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
@@ -252,6 +253,11 @@ class Runtime:
     def wanted(self) -> set[TP]:
         """Return the partitions that can take another batch."""
         return {tp for tp, partition in self.partitions.items() if partition.wants()}
+
+    def behind(self) -> bool:
+        """Return whether most partitions have input that waits."""
+        partitions = list(self.partitions.values())
+        return 2 * sum(each.waits for each in partitions) > len(partitions)
 
     def accept(self, tp: TP, records: Any) -> None:
         """Hand a fetched batch to its partition."""

@@ -17,10 +17,11 @@ from streams.table_engine import TableEngine
 from streams.transport.changelog import ChangelogReader, take_over
 from streams.transport.errors import StateLost, WriteFailed
 from streams.transport.produce import FencedWriter
+from tables.deferred import DeferredStore
 from tables.reading import reader as reader_of
 from tables.records import CLAIM, PROGRESS, Progress, Record
 from tables.recovery import RestoreProgress, RestoreResult
-from tables.rocks import RocksStore, open_or_rebuild
+from tables.rocks import open_or_rebuild
 from tables.store import StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class TablePartition:
             progress.floor,
         )
 
-    def _open_store(self) -> RocksStore:
+    def _open_store(self) -> DeferredStore:
         """Open the local store; damaged files are put aside, and what they held comes back from the changelog."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         store, damage = open_or_rebuild(self.path, self.runtime.memory.cache)
@@ -235,7 +236,7 @@ class TablePartition:
             log.error("store %s was damaged; it is put aside and rebuilt from the changelog", self.path)
             store.put_aside()
         self._damaged = False
-        return store
+        return DeferredStore(store)
 
     def _progress(self, progress: RestoreProgress) -> None:
         self.restoring = progress

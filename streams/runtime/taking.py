@@ -10,9 +10,13 @@ MOST_BYTES = 6 << 20
 """The most that one batch holds, where there are few partitions, and cells that many events share a write of."""
 FEW_CELLS_BYTES = 2 << 20
 """The same, where a write holds few cells: then larger batches save nothing, and take memory."""
-MANY_OPEN_BYTES = 4 << 20
+MANY_OPEN_BYTES = 3 << 20
 """The same, where there are many open cells: input gives way to them."""
 LEAST_BYTES = 128 << 10
+MOST_RECORDS = 30_000
+"""The most that batches are joined to where larger writes pay: two answers of the largest size."""
+FEW_RECORDS = 20_000
+"""The same elsewhere: beyond that what a batch costs by itself is nothing beside what its records do."""
 MANY_CELLS = 1_000
 """Changelog records a write, on the average, from which on fewer and larger writes are worth their memory."""
 MANY_OPEN = 250_000
@@ -48,6 +52,11 @@ class TakeSize:
             self._records += _NEW * ((records - held) / (writes - before) - self._records)
             self._seen = writes, records
         self._open = cells
+
+    @property
+    def joined(self) -> int:
+        """How many records of batches that wait together are made one batch."""
+        return MOST_RECORDS if self._most() == MOST_BYTES else FEW_RECORDS
 
     @property
     def bytes(self) -> int:

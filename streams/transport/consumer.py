@@ -9,9 +9,8 @@ of the app (stock agents) keep Faust's own path.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import aiokafka
 from aiokafka.errors import KafkaError
@@ -20,17 +19,13 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 from mode.utils.logging import get_logger
 
-from streams.transport import fetch, group, pieces, unpacking
+from streams.transport import group, unpacking
+from streams.transport.bell import Bell
 from streams.transport.errors import TransportError, Unreachable
-from streams.transport.passing import messages
-
-if TYPE_CHECKING:
-    from streams.effects import Records
+from streams.transport.pump import Pump
 
 logger = get_logger(__name__)
 
-TAKE_TIMEOUT = 0.25
-"""Seconds that one take waits for data before it looks again at what is wanted."""
 RETRY = 1.0
 """Seconds after a fetch that failed."""
 FLOW_INTERVAL = 0.02
@@ -64,7 +59,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             setattr(consumer, f"_{name}", value)
         self._assignor = self.consumer.app.assignor
         consumer._partition_assignment_strategy = [self._assignor]  # also while the app has no tables
-        self._nudged = asyncio.Event()
+        self._nudged = Bell()
         asyncio.get_running_loop().set_exception_handler(_told_briefly)
         return consumer
 
@@ -91,43 +86,26 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def nudge(self) -> None:
         """Say from the main thread that other partitions are wanted now."""
-        self.thread_loop.call_soon_threadsafe(self._nudged.set)
-
-    async def take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
-        """Return what was fetched of the wanted partitions; empty after `TAKE_TIMEOUT` seconds without data."""
-        taken: dict[TP, Records] = await self.in_thread(self._take(wanted, max_bytes))
-        return taken
+        self.thread_loop.call_soon_threadsafe(self._nudged.ring)
 
     async def in_thread(self, coroutine: Any) -> Any:
         """Run a coroutine in the consumer's thread and wait for it."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.thread_loop))
 
-    async def _take(self, wanted: Callable[[], set[TP]], max_bytes: int) -> dict[TP, Records]:
-        fetcher = self._ensure_consumer()._fetcher
-        fetch.keep(fetcher, self.consumer.batch_topics)
-        pieces.widen(fetcher._client)
-        deadline = time.monotonic() + TAKE_TIMEOUT
-        with fetcher._subscriptions.fetch_context():
-            while True:
-                self._nudged.clear()
-                tps = {_aiokafka_tp(tp) for tp in wanted()}
-                found = fetch.take(fetcher, tps, max_bytes, max_batch_bytes=self.consumer.max_batch_bytes)
-                left = deadline - time.monotonic()
-                if found or left <= 0 or not self.consumer.flow_active:
-                    return {TP(tp.topic, tp.partition): records for tp, records in found.items()}
-                await self._wait(fetcher, left, tps)
+    async def fetched(self, fetcher: Any, seconds: float) -> None:
+        """Wait until more was fetched, or other partitions are wanted; call it in this thread.
 
-    async def _wait(self, fetcher: Any, seconds: float, tps: set[aiokafka.TopicPartition]) -> None:
-        waits = [
-            asyncio.ensure_future(fetch.wait(fetcher, seconds, tps)),
-            asyncio.ensure_future(self._nudged.wait()),
-        ]
+        Raises:
+            KafkaError: the group or the authorization failed.
+        """
+        waiter = fetcher._create_fetch_waiter()
+        waiter.add_done_callback(lambda done: None if done.cancelled() else self._nudged.ring())
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await self._nudged.wait(seconds)
+            if waiter.done():
+                waiter.result()
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            waiter.cancel()
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; a broker that is away must not end the worker: what was released is committed the next time."""
@@ -145,7 +123,11 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 class BatchConsumer(driver.Consumer):
     """Faust's consumer with batch topics beside the stock ones."""
 
-    fetch_settings: ClassVar[dict[str, int]] = {"fetch_max_wait_ms": 500, "fetch_max_bytes": 64 << 20}
+    fetch_settings: ClassVar[dict[str, int]] = {
+        "fetch_min_bytes": 1,
+        "fetch_max_wait_ms": 500,
+        "fetch_max_bytes": 64 << 20,
+    }
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
     max_take_bytes = 8 << 20
     max_batch_bytes = unpacking.MAX_BYTES
@@ -157,6 +139,7 @@ class BatchConsumer(driver.Consumer):
         self._released: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
         self.wanted: Callable[[], set[TP]] = set
+        self.behind: Callable[[], bool] = bool
         self.drained: Callable[[], Any] | None = None
 
     @property
@@ -327,23 +310,26 @@ class BatchConsumer(driver.Consumer):
                 raise
 
     async def _drain_batches(self, fetcher: Any) -> None:
-        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+        def going() -> bool:
+            return self.flow_active and not ended()
+
+        def ended() -> bool:
+            return bool(self._stopped.is_set() or fetcher._stopped.is_set())
+
+        while not ended():
             if not self.flow_active:
                 await asyncio.sleep(FLOW_INTERVAL)
                 continue
             try:
-                taken = await self._thread.take(self.wanted, self.max_take_bytes)
+                await Pump(self, self._thread, going).run()
             except (KafkaError, TransportError) as error:
                 logger.warning("fetching failed and is tried again: %s", error)
                 await asyncio.sleep(RETRY)
             except Exception:
                 logger.exception("fetching failed for a reason that is not foreseen; it is tried again")
                 await asyncio.sleep(RETRY)
-            else:
-                for message in messages(self.app, taken):
-                    await self._hand_over(message)
 
-    async def _hand_over(self, message: ConsumerMessage) -> None:
+    async def hand_over(self, message: ConsumerMessage) -> None:
         """Put a message into the queue of its agent, unless a rebalance comes in between."""
         handing = asyncio.ensure_future(self.callback(message))
         await asyncio.sleep(0)

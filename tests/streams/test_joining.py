@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.effects import Lost, Records
-from streams.joining import MOST, one, together
+from streams.joining import one, together
 from streams.packed import NULL, Packed
 
 VALUES = st.lists(st.none() | st.binary(max_size=5), max_size=6)
@@ -53,8 +53,9 @@ def test_a_joined_batch_says_what_its_parts_say(parts: list[tuple[list[bytes | N
 
 def test_large_batches_stay_apart() -> None:
     """A batch that is large already is not copied; small ones before and after it are joined."""
-    sizes = [1, 2, MOST + 1, 3, 4]
+    sizes = [1, 2, 11, 3, 4]
     waiting = [records(0, [b"x"] * size) for size in sizes]
-    assert [len(each) for each in together(waiting)] == [3, MOST + 1, 7]
-    assert list(together(waiting))[1] is waiting[2]
-    assert list(together([])) == []
+    assert [len(each) for each in together(waiting, 10)] == [3, 11, 7]
+    assert list(together(waiting, 10))[1] is waiting[2]
+    assert [len(each) for each in together(waiting, 14)] == [14, 7]
+    assert list(together([], 10)) == []

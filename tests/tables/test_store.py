@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tables.deferred import DeferredStore
 from tables.records import PROGRESS, Record, cell_key, group_prefix
 from tables.rocks import CHUNK, FILE_RECORDS, RocksStore, open_or_rebuild, translate
 from tables.store import (
@@ -30,10 +31,11 @@ from tables.store import (
 )
 
 
-@pytest.fixture(params=["memory", "rocks"])
+@pytest.fixture(params=["memory", "rocks", "deferred"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Return an empty store of each kind."""
     opened: Store = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "store")
+    opened = DeferredStore(opened) if request.param == "deferred" else opened
     yield opened
     opened.close()
 

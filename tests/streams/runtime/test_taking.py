@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from streams.runtime.inbox import LARGE
 from streams.runtime.taking import (
     FEW_CELLS_BYTES,
+    FEW_RECORDS,
     INPUT_BYTES,
     LEAST_BYTES,
     MANY_CELLS,
     MANY_OPEN,
     MANY_OPEN_BYTES,
     MOST_BYTES,
+    MOST_RECORDS,
     TakeSize,
 )
 
@@ -27,6 +29,7 @@ def test_batches_are_large_where_writes_are(cells: int, size: int) -> None:
         writes += 4
         takes.wrote(writes, writes * cells, 0)
     assert takes.bytes == size
+    assert takes.joined == (MOST_RECORDS if size == MOST_BYTES else FEW_RECORDS)
 
 
 def test_input_gives_way_to_cells() -> None:
@@ -35,6 +38,7 @@ def test_input_gives_way_to_cells() -> None:
     for writes in range(1, 20):
         takes.wrote(writes, writes * 2 * MANY_CELLS, MANY_OPEN)
     assert takes.bytes == MANY_OPEN_BYTES
+    assert takes.joined == FEW_RECORDS
 
 
 def test_the_size_follows_what_is_written() -> None:
