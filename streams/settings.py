@@ -80,7 +80,9 @@ class KafkaSettings(Settings):
     fetch_wait_max_ms: int = option("fetch.wait.max.ms", number(0), "500", "Longest time that it waits for them.")
     fetch_max_bytes: int = option("fetch.max.bytes", number(1024), "52428800", "Most bytes of one fetch.")
     max_partition_fetch_bytes: int = option(
-        "max.partition.fetch.bytes", number(1024), "1572864", "Most bytes of one fetch from one partition.",
+        "max.partition.fetch.bytes", number(1024), "1572864",
+        "Most bytes of one fetch from one partition; the default is raised, up to four times, where a worker has fewer "
+        "than four.",
         aliases=("fetch.message.max.bytes",),
     )  # fmt: skip
     max_batch_bytes: int = option(

@@ -286,6 +286,7 @@ class Runtime:
             task.add_done_callback(self._closing.discard)
         self.take.partitions = len(ours)
         self.consumer.max_take_bytes = self.take.bytes
+        self.consumer.max_fetch_bytes = self.take.fetched(self.settings.max_partition_fetch_bytes)
         for tp in ours - set(self.partitions):
             self.partitions[tp] = self._partition(tp)
         followed = [(self.by_changelog[tp.topic], tp.partition) for tp in standbys if tp.topic in self.by_changelog]

@@ -13,6 +13,10 @@ FEW_CELLS_BYTES = 2 << 20
 MANY_OPEN_BYTES = 3 << 20
 """The same, where there are many open cells: input gives way to them."""
 LEAST_BYTES = 128 << 10
+FETCH_BYTES = 3 << 19
+"""What an answer holds of one partition, unless the settings say otherwise."""
+FEW_PARTITIONS = 4
+"""A worker with fewer is answered as much as one with so many."""
 MOST_RECORDS = 30_000
 """The most that batches are joined to where larger writes pay: two answers of the largest size."""
 FEW_RECORDS = 20_000
@@ -52,6 +56,20 @@ class TakeSize:
             self._records += _NEW * ((records - held) / (writes - before) - self._records)
             self._seen = writes, records
         self._open = cells
+
+    def fetched(self, configured: int) -> int:
+        """Return how many bytes an answer may hold of one partition.
+
+        A worker with one partition would else make small batches, each of which writes nearly as many cells.
+
+        Args:
+            configured: what the settings say; only the default is raised.
+        """
+        return (
+            configured
+            if configured != FETCH_BYTES
+            else FETCH_BYTES * FEW_PARTITIONS // min(max(self.partitions, 1), FEW_PARTITIONS)
+        )
 
     @property
     def joined(self) -> int:

@@ -127,9 +127,12 @@ class BatchConsumer(driver.Consumer):
         "fetch_min_bytes": 1,
         "fetch_max_wait_ms": 500,
         "fetch_max_bytes": 64 << 20,
+        "max_partition_fetch_bytes": 3 << 19,
     }
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
     max_take_bytes = 8 << 20
+    max_fetch_bytes: int | None = None
+    """What an answer may hold of one partition; None is what the settings say."""
     max_batch_bytes = unpacking.MAX_BYTES
     """What the records of one fetched batch may take when they are decompressed."""
     app: Any

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TAKE_TIMEOUT = 0.25
 """Seconds that one take waits for data before it looks again at what is wanted."""
+TAKE_RECORDS = 30_000
+"""Records of one take of a partition: they are decoded in one turn, about; what is left is taken next."""
 GATHER_BYTES = 1 << 20
 GATHER_MS = 10
 """What an answer waits for, and how long at most, while the input that came before is not worked on yet."""
@@ -104,16 +106,18 @@ class Pump:
         self._starved = True
         underway, consumer = frozenset(self._underway), self._consumer
         tps: Any = consumer.wanted() - underway
-        found = fetch.take(fetcher, tps, consumer.max_take_bytes, max_batch_bytes=consumer.max_batch_bytes)
+        bounds = consumer.max_take_bytes, TAKE_RECORDS
+        found = fetch.take(fetcher, tps, *bounds, max_batch_bytes=consumer.max_batch_bytes)
         self._starved = not underway.isdisjoint(fetcher._records)
         if found:
             self._gather(fetcher)
         return found
 
     def _gather(self, fetcher: Any) -> None:
-        """Say how much the next fetch waits for: where partitions lag behind, the broker gathers for them."""
+        """Say how much the next fetch waits for, and may bring: where partitions lag, the broker gathers for them."""
         settings = self._consumer.fetch_settings
         least, wait = settings["fetch_min_bytes"], settings["fetch_max_wait_ms"]
         if self._consumer.behind():
             least, wait = max(least, GATHER_BYTES), min(wait, GATHER_MS)
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least, wait
+        fetcher._max_partition_fetch_bytes = self._consumer.max_fetch_bytes or settings["max_partition_fetch_bytes"]

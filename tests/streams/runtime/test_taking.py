@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streams.runtime.inbox import LARGE
 from streams.runtime.taking import (
+    FETCH_BYTES,
     FEW_CELLS_BYTES,
     FEW_RECORDS,
     INPUT_BYTES,
@@ -19,6 +20,7 @@ from streams.runtime.taking import (
     MOST_RECORDS,
     TakeSize,
 )
+from streams.settings import KafkaSettings
 
 
 @pytest.mark.parametrize(("cells", "size"), [(75, FEW_CELLS_BYTES), (2 * MANY_CELLS, MOST_BYTES)])
@@ -61,3 +63,18 @@ def test_all_partitions_together_have_room(partitions: int, cells: int) -> None:
     takes.wrote(1, cells, cells)
     assert LEAST_BYTES <= takes.bytes <= MOST_BYTES
     assert takes.bytes * (LARGE + 1) * partitions <= INPUT_BYTES or takes.bytes == LEAST_BYTES
+
+
+def test_few_partitions_are_answered_as_much_as_four() -> None:
+    """The default is shared among four at least; what the user says is kept."""
+    takes, found = TakeSize(), []
+    for partitions in (1, 2, 4, 64):
+        takes.partitions = partitions
+        found.append(takes.fetched(FETCH_BYTES) / FETCH_BYTES)
+        assert takes.fetched(100_000) == 100_000
+    assert found == [4, 2, 1, 1]
+
+
+def test_the_default_is_that_of_the_settings() -> None:
+    """The size that is raised is the one that users have without saying anything."""
+    assert KafkaSettings().max_partition_fetch_bytes == FETCH_BYTES

@@ -37,7 +37,8 @@ class Source:
         self.app = None
         self.batch_topics = frozenset({"in"})
         self.max_take_bytes = self.max_batch_bytes = 1
-        self.fetch_settings = {"fetch_min_bytes": 1, "fetch_max_wait_ms": 500}
+        self.fetch_settings = {"fetch_min_bytes": 1, "fetch_max_wait_ms": 500, "max_partition_fetch_bytes": 7}
+        self.max_fetch_bytes: int | None = None
         self.fetcher = SimpleNamespace(
             _client=None, _records={}, _subscriptions=SimpleNamespace(fetch_context=_nothing)
         )
@@ -207,10 +208,11 @@ def test_the_broker_gathers_for_those_that_lag(monkeypatch: pytest.MonkeyPatch) 
 
     async def script(source: Source, _: asyncio.Task[None]) -> None:
         for lag in (True, False):
-            source.lag = lag
+            source.lag, source.max_fetch_bytes = lag, 9 if lag else None
             source.put(A, "a")
             await settled()
-            seen.append((source.fetcher._fetch_min_bytes, source.fetcher._fetch_max_wait_ms))
+            names = ("_fetch_min_bytes", "_fetch_max_wait_ms", "_max_partition_fetch_bytes")
+            seen.append(tuple(getattr(source.fetcher, name) for name in names))
 
     played(monkeypatch, script)
-    assert seen == [(GATHER_BYTES, GATHER_MS), (1, 500)]
+    assert seen == [(GATHER_BYTES, GATHER_MS, 9), (1, 500, 7)]
