@@ -20,8 +20,10 @@ from streams.plan import plan
 from streams.runtime import collector
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
+from tables.deferred import DeferredStore
 from tables.rocks import RocksStore
 from tests.benchmarks.declarations import Declared, declaration
+from tests.benchmarks.measured import RunFailed
 from tests.benchmarks.workload import Workload
 
 if TYPE_CHECKING:
@@ -45,14 +47,20 @@ def measure(workload: Workload, declared: Declared | None = None) -> dict[str, f
         for answer in answers:
             asyncio.run(stages.work(answer))
         stages.store.close()
+    if stages.folded != stages.position:
+        raise RunFailed(f"{stages.folded:,} of {stages.position:,} events were folded")
     return {name: seconds / stages.position * 1e6 for name, seconds in stages.spent.items()}
 
 
 def _answers(workload: Workload) -> Iterator[bytes]:
-    """Yield what one fetch brings: several record batches."""
-    batches = workload.batches(0, int(time.time() * 1000))
+    """Yield what one fetch brings: several record batches, at the offsets that a broker would give them."""
+    batches, offset = workload.batches(0, int(time.time() * 1000)), 0
     while part := list(islice(batches, FETCH_BATCHES)):
-        yield b"".join(part)
+        answer = b""
+        for batch in part:
+            answer += offset.to_bytes(8, "big") + batch[8:]
+            offset += int.from_bytes(batch[57:61], "big")
+        yield answer
 
 
 class Stages:
@@ -67,11 +75,16 @@ class Stages:
         """Open an empty partition."""
         self.spent: Counter[str] = Counter()
         self.position = 0
-        self.store = RocksStore(folder)
+        self.store = DeferredStore(RocksStore(folder))
         self._engine, self._table = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0)
         self._table.load(self.store)
         self._offset = 0
         self._clock = time.process_time()
+
+    @property
+    def folded(self) -> int:
+        """Events that the table has counted."""
+        return self._table.stats.folded
 
     def _lap(self, stage: str) -> None:
         now = time.process_time()

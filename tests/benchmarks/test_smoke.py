@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import report
+from tests.benchmarks import report, stages
 from tests.benchmarks.brokers import embedded
 from tests.benchmarks.end_to_end import loaded, measure, run_faust
 from tests.benchmarks.peers.results import faust_cells
@@ -31,6 +31,13 @@ def test_worker_and_stock_faust_give_what_numpy_expects() -> None:
         assert figures.spent.peak_mib > 10
         assert run_faust(bootstrap, "stock", EVENTS).cpu_seconds > 0
         assert wrong_cells(faust_cells(bootstrap, "stock"), workload.expected()) == 0
+
+
+def test_each_stage_sees_every_event() -> None:
+    """Stages are measured over several answers, all events of them: `measure` refuses if some are lost."""
+    found = stages.measure(Workload.make(60_000, 50))
+    assert set(found) >= {"checksum", "records", "decode", "fold and encode", "changelog batch", "store"}
+    assert all(0 < each < 100 for each in found.values())
 
 
 @pytest.mark.parametrize("path", sorted(report.HERE.glob("bench_*.py")), ids=lambda path: path.stem)
