@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from itertools import islice, starmap
 from threading import RLock
@@ -39,7 +38,7 @@ class DeferredStore:
         clock: returns seconds that only rise.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         """Let nothing wait."""
         self._store = store
         self._clock = clock

@@ -51,8 +51,8 @@ class RocksStore:
     """One RocksDB database in a directory of its own.
 
     There is no write-ahead log: the changelog is one. What a killed process loses is an end of whole writes, at most
-    those of `FLUSH_SECONDS`, and the changelog gives them back, since each write carries its offset. One thread
-    writes; any may read.
+    those of `FLUSH_SECONDS`, and the changelog gives them back, since each write carries its offset. One thread at a
+    time writes; any may read.
 
     Args:
         directory: made if missing.

@@ -75,7 +75,7 @@ class InputPartition:
         self._said = ""
         self._next = -1
         self._gap = False
-        self._inbox = Inbox()
+        self.inbox = Inbox()
         self._work = Bell()
         self._between = asyncio.Event()
         self._between.set()
@@ -103,12 +103,7 @@ class InputPartition:
 
     def wants(self) -> bool:
         """Return whether another batch may be handed in."""
-        return self.state is State.RUNNING and self._inbox.room(self.runtime.consumer.max_take_bytes)
-
-    @property
-    def waits(self) -> bool:
-        """Whether input waits for that which is in work."""
-        return bool(self._inbox)
+        return self.state is State.RUNNING and self.inbox.room(self.runtime.consumer.max_take_bytes)
 
     def accept(self, records: Records) -> None:
         """Take a fetched batch if it goes on where the last one ended.
@@ -124,7 +119,7 @@ class InputPartition:
                 self._gap = True
                 self._work.ring()
             return
-        self._inbox.put(records)
+        self.inbox.put(records)
         self._next = records.hi
         self._work.ring()
 
@@ -146,7 +141,7 @@ class InputPartition:
             except TimeoutError:
                 log.warning("%s: a batch did not end within %.1f s and is given up", self.origin, deadline)
         await self._cancel()
-        self._inbox.take()
+        self.inbox.take()
 
     async def close(self) -> None:
         """Stop at once and close the stores of tables that are not followed from now on."""
@@ -208,7 +203,7 @@ class InputPartition:
     def _forget(self, error: Exception | None = None) -> None:
         """Drop what is in memory: it may be ahead of the changelog."""
         self._between.set()
-        self._inbox.take()
+        self.inbox.take()
         self._gap = False
         for table in self.tables:
             table.forget(error)
@@ -284,13 +279,13 @@ class InputPartition:
 
     async def _process(self) -> None:
         while self.state is State.RUNNING:
-            if not self._inbox:
+            if not self.inbox:
                 if self._gap:
                     await self._guarded(self._read_again())
                 if not await self._work.wait(self.runtime.tick_interval):
                     await self._guarded(self._tick())
                 continue
-            full, waiting = not self.wants(), self._inbox.take()
+            full, waiting = not self.wants(), self.inbox.take()
             if full:
                 self.runtime.changed()
             await self._guarded(self._batch(waiting))
@@ -392,7 +387,7 @@ class InputPartition:
         lately = answered is not None and time.time() - answered < self.runtime.answer_timeout
         if not lately:
             self._heard = time.monotonic()
-        return lately and not self._inbox
+        return lately and not self.inbox
 
     async def _drive(self, table: TablePartition, writes: Iterator[Write]) -> None:
         """Carry out writes; partitions compute in turns, so that others of the event loop wait for one at most."""

@@ -257,7 +257,7 @@ class Runtime:
     def behind(self) -> bool:
         """Return whether most partitions have input that waits."""
         partitions = list(self.partitions.values())
-        return 2 * sum(each.waits for each in partitions) > len(partitions)
+        return 2 * sum(bool(each.inbox) for each in partitions) > len(partitions)
 
     def accept(self, tp: TP, records: Any) -> None:
         """Hand a fetched batch to its partition."""

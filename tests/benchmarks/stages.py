@@ -75,7 +75,7 @@ class Stages:
         """Open an empty partition."""
         self.spent: Counter[str] = Counter()
         self.position = 0
-        self.store = DeferredStore(RocksStore(folder))
+        self.store = DeferredStore(RocksStore(folder), time.monotonic)
         self._engine, self._table = StreamEngine(stream, 0), TableEngine(stream.tables[0], 0)
         self._table.load(self.store)
         self._offset = 0

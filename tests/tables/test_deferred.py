@@ -165,7 +165,7 @@ def test_it_answers_as_a_store_that_waits_for_nothing(
     life: list[tuple[list[tuple[int, bytes | None]], int, bool]],
 ) -> None:
     """Law: whatever is written, and whenever somebody reads, all answers are those of a plain store."""
-    plain, deferred = MemoryStore(), DeferredStore(MemoryStore())
+    plain, deferred = MemoryStore(), DeferredStore(MemoryStore(), Clock())
     for rows, offset, reads in life:
         records = [record(number, value) for number, value in rows] + [Record(PROGRESS, b"%d" % len(rows))]
         for each in (plain, deferred):

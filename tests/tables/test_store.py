@@ -35,7 +35,7 @@ from tables.store import (
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Return an empty store of each kind."""
     opened: Store = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "store")
-    opened = DeferredStore(opened) if request.param == "deferred" else opened
+    opened = DeferredStore(opened, lambda: 0.0) if request.param == "deferred" else opened
     yield opened
     opened.close()
 
