@@ -34,6 +34,8 @@ PER_SECOND = 50_000
 """Events per second of event time."""
 BATCH_RECORDS = 4_000
 """Of about 125 bytes each."""
+MOST_BATCH_BYTES = 8 << 20
+"""What the topic takes: a batch of long events is larger than the default of 1 MiB."""
 SECONDS = 30.0
 """How long a broker may take over a batch."""
 
@@ -151,7 +153,7 @@ async def load(
     """
     now = int(time.time() * 1000)
     client = await Client({"bootstrap_servers": bootstrap}).start()
-    await topics.ensure(client, topic, workload.partitions)
+    await topics.ensure(client, topic, workload.partitions, {"max.message.bytes": str(MOST_BATCH_BYTES)})
     final = Rows(listed([LAST]), np.zeros(1, np.int64), np.ones(1), workload.time.max(keepdims=True) + 3_600_000)
     ending = [record_batch(final.name, FORMS[workload.form].write(final), now)] if last else []
     for partition in range(workload.partitions):
