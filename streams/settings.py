@@ -18,6 +18,9 @@ from typing import Any
 from streams.option_types import MAX_PORT, choice, flag, number, secrets, servers, size, text
 from streams.options import Problem, Secret, Settings, SettingsError, option
 
+FETCH_BYTES = 3 << 19
+"""What an answer holds of one partition, unless the user says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KafkaSettings(Settings):
@@ -80,7 +83,7 @@ class KafkaSettings(Settings):
     fetch_wait_max_ms: int = option("fetch.wait.max.ms", number(0), "500", "Longest time that it waits for them.")
     fetch_max_bytes: int = option("fetch.max.bytes", number(1024), "52428800", "Most bytes of one fetch.")
     max_partition_fetch_bytes: int = option(
-        "max.partition.fetch.bytes", number(1024), "1572864",
+        "max.partition.fetch.bytes", number(1024), str(FETCH_BYTES),
         "Most bytes of one fetch from one partition; the default is raised, up to four times, where a worker has fewer "
         "than four.",
         aliases=("fetch.message.max.bytes",),

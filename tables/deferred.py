@@ -8,7 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from tables.records import Record
-from tables.store import StoreError
+from tables.store import CHUNK, StoreError, in_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,6 @@ SMALL = 1_000
 """Records of a write that is worth waiting: a larger one holds few keys that were written before."""
 MOST_BYTES = 4 << 20
 """Bytes of writes that may wait."""
-CHUNK = 1_000
-"""Items that a scan reads at once."""
 MOST_SECONDS = 1.0
 """Age at which the next write lets all that waits go down."""
 
@@ -86,11 +84,7 @@ class DeferredStore:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
         """Yield the items with this prefix from `start` on, in byte order; each chunk as the store is then."""
-        while chunk := list(islice(self._below().scan(prefix, start), CHUNK)):
-            yield from chunk
-            if len(chunk) < CHUNK:
-                return
-            start = chunk[-1][0] + b"\0"
+        return in_chunks(lambda first: list(islice(self._below().scan(prefix, first), CHUNK)), start)
 
     def groups(self) -> set[Group]:
         """Return all (pane, first) that have cells."""

@@ -23,7 +23,7 @@ from rocksdict import (
 )
 
 from tables.records import CELL, GROUP_BYTES, split_cell_key
-from tables.store import StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, after_prefix
+from tables.store import CHUNK, StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, after_prefix, in_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,8 +39,6 @@ FLUSH_SECONDS = 300.0
 """Age of the oldest write that is in memory only; a full buffer is flushed earlier."""
 FILE_RECORDS = 5_000
 """Records from which on a file of their own is cheaper than a write."""
-CHUNK = 1000
-"""Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
 _OFFSET = b"\0offset"
 _WRITTEN = b"\0written"
 _BEGUN = b"\0begun"
@@ -172,13 +170,9 @@ class RocksStore:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
         """Yield the items with this prefix from `start` on, in byte order, copied in chunks."""
-        start = max(prefix, start)
-        while True:
-            chunk = self._chunk(start, after_prefix(prefix), CHUNK)
-            yield from chunk if prefix else [item for item in chunk if not item[0].startswith(b"\0")]
-            if len(chunk) < CHUNK:
-                return
-            start = chunk[-1][0] + b"\0"
+        end = after_prefix(prefix)
+        items = in_chunks(lambda first: self._chunk(first, end, CHUNK), max(prefix, start))
+        return items if prefix else (item for item in items if not item[0].startswith(b"\0"))
 
     def _chunk(self, start: bytes, end: bytes, limit: int) -> list[Item]:
         options = ReadOptions()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from tables.records import CELL, GROUP_BYTES, group_prefix, split_cell_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tables.records import Record
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Group = tuple[int, int]
 """(pane, first window that its rows count for)."""
 Item = tuple[bytes, bytes]
+CHUNK = 1000
+"""Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
 
 
 class StoreError(Exception):
@@ -202,6 +204,20 @@ class MemoryStore:
 def _place(key: bytes) -> bytes:
     """Return the dictionary a record key lies in: cells by their group, the rest together."""
     return key[:GROUP_BYTES] if key.startswith(CELL) else b""
+
+
+def in_chunks(read: Callable[[bytes], list[Item]], start: bytes) -> Iterator[Item]:
+    """Yield the items from `start` on, read `CHUNK` at once: each chunk as the store is when it is come to.
+
+    Args:
+        read: returns the first `CHUNK` items from a key on; fewer are the last.
+        start: the first key.
+    """
+    while chunk := read(start):
+        yield from chunk
+        if len(chunk) < CHUNK:
+            return
+        start = chunk[-1][0] + b"\0"
 
 
 def after_prefix(prefix: bytes) -> bytes:

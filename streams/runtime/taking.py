@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.runtime.inbox import LARGE
+from streams.settings import FETCH_BYTES
 
 INPUT_BYTES = 256 << 20
 """Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
@@ -13,8 +14,6 @@ FEW_CELLS_BYTES = 2 << 20
 MANY_OPEN_BYTES = 3 << 20
 """The same, where there are many open cells: input gives way to them."""
 LEAST_BYTES = 128 << 10
-FETCH_BYTES = 3 << 19
-"""What an answer holds of one partition, unless the settings say otherwise."""
 FEW_PARTITIONS = 4
 """A worker with fewer is answered as much as one with so many."""
 MOST_RECORDS = 30_000
@@ -65,11 +64,9 @@ class TakeSize:
         Args:
             configured: what the settings say; only the default is raised.
         """
-        return (
-            configured
-            if configured != FETCH_BYTES
-            else FETCH_BYTES * FEW_PARTITIONS // min(max(self.partitions, 1), FEW_PARTITIONS)
-        )
+        if configured != FETCH_BYTES:
+            return configured
+        return FETCH_BYTES * FEW_PARTITIONS // min(max(self.partitions, 1), FEW_PARTITIONS)
 
     @property
     def joined(self) -> int:

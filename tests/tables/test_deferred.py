@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.deferred import CHUNK, MOST_BYTES, MOST_SECONDS, SMALL, DeferredStore
+from tables.deferred import MOST_BYTES, MOST_SECONDS, SMALL, DeferredStore
 from tables.records import PROGRESS, Record, cell_key
-from tables.store import MemoryStore, StoreFull
+from tables.store import CHUNK, MemoryStore, StoreFull
 
 
 class Below(MemoryStore):

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from tables.deferred import DeferredStore
 from tables.records import PROGRESS, Record, cell_key, group_prefix
-from tables.rocks import CHUNK, FILE_RECORDS, RocksStore, open_or_rebuild, translate
+from tables.rocks import FILE_RECORDS, RocksStore, open_or_rebuild, translate
 from tables.store import (
+    CHUNK,
     MemoryStore,
     Store,
     StoreClosed,

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from streams.runtime.inbox import LARGE
 from streams.runtime.taking import (
-    FETCH_BYTES,
     FEW_CELLS_BYTES,
     FEW_RECORDS,
     INPUT_BYTES,
@@ -20,7 +19,7 @@ from streams.runtime.taking import (
     MOST_RECORDS,
     TakeSize,
 )
-from streams.settings import KafkaSettings
+from streams.settings import FETCH_BYTES, KafkaSettings
 
 
 @pytest.mark.parametrize(("cells", "size"), [(75, FEW_CELLS_BYTES), (2 * MANY_CELLS, MOST_BYTES)])
