@@ -48,12 +48,13 @@ class Closer:
         """Close what the table's watermark has passed, then judge open rows.
 
         Args:
-            everything: judge all open rows, not only those touched since the last write: after a restore nobody knows
+            everything: judge all open rows, not only those touched since they were judged: after a restore nobody knows
                 which were.
         """
-        touched = self._cells.touched_windows() if self._judge.eager and not everything else []
+        eager = self._judge.eager and self._engine.progress.watermark > NEVER
+        touched = self._cells.folded_windows() if eager and not everything else []
         yield from self._close()
-        if self._judge.eager and self._engine.progress.watermark > NEVER:
+        if eager:
             rows = self._every_row() if everything else self._of(touched)
             yield from self._update(rows)
             yield from self._update(self._of(self._revived()))

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.cutting import Cutter
-from streams.draft import Draft, outbox
+from streams.draft import Draft
 from streams.effects import Event, Limits, Write
 from streams.emit import Emitter
 from streams.expiring import Withdrawals
 from streams.intake import Receiver
+from streams.owed import owed, told
 from streams.parts import parts
 from streams.rekey.closed import ClosedRows
 from streams.rewriting import Rewriting
@@ -27,6 +28,7 @@ from streams.upgrading import adopt
 from tables.ids import Ids
 from tables.records import ALERT, NEVER, PROGRESS, Origin, Progress, Record
 from tables.shapes import Shapes, shape_key
+from tables.unaligned.cells import UnalignedCells
 
 if TYPE_CHECKING:
     from streams.effects import Batch
@@ -69,6 +71,8 @@ class TableEngine:
         room: the memory that its open cells have.
         draft: the write that is being filled.
         feeds: sends closed rows to the tables that read them.
+        updates: which updated rows go out with a write.
+        withdrawals: the expiry of emitted rows.
         ids: of the rows that it counted lately, where the table has some.
         ended: keys whose alerts ended since open rows were judged last.
         on_change: is told each change of an alert, just before it happens.
@@ -94,24 +98,23 @@ class TableEngine:
         self.on_close: Callable[[Rows], object] = _ignore
         self._receiver = Receiver(self)
         self.cutter = Cutter(self.cells, limits or Limits())
-        self._updates, self._withdrawals = Updates(self), Withdrawals(self)
-        self.room = Room(self, self._updates)
+        self.updates, self.withdrawals = Updates(self), Withdrawals(self)
+        self.room = Room(self, self.updates)
         self._store: Store | None = None
         self._kept: Store | None = None
         self.behind = False
         self._restored = self._unsent = False
         self._written_by = -1
         self._limits = limits or Limits()
+        # Updates go out with each write; eager rules of unaligned windows look again at all that the last one lacks.
+        eager = self.judge.eager and isinstance(self.cells, UnalignedCells)
+        self._waited_for = bool(self.feeds or self.room or eager or plan.table.emit.when == "update")
         self._rewriting: Rewriting | None = None
 
     # a life begins
 
     def load(self, store: Store) -> None:
-        """Take the state out of the partition's store. The engine goes on reading from it: it stays open.
-
-        Raises:
-            StateMismatch: the state is that of another declaration of the table.
-        """
+        """Take the state out of the partition's store, all of `loading`. The engine goes on reading: it stays open."""
         for _ in self.loading(store):
             pass
 
@@ -173,7 +176,8 @@ class TableEngine:
         """
         if self._restored:
             self._restored = False
-            events = self._owed()
+            store = self._opened()
+            events = owed(self, store, self._kept or store)
             if events:
                 yield Write(self.progress.n, [], events)
             self._acknowledged()
@@ -181,25 +185,12 @@ class TableEngine:
         for record_key in self.judge.orphans:
             self.draft.put(record_key, None)
         self.judge.orphans.clear()
-        self._updates.resume()
+        self.updates.resume()
         yield from self._settle(everything=True)
         yield from self._rest()
         if self.progress.n and self._written_by != self.progress.producer:
             yield from self.send()
         self.room.make()
-
-    def _owed(self) -> list[Event]:
-        """Return the events of the last write, from the restored state alone."""
-        store = self._opened()
-        events = outbox(self._kept or store, self.progress.n)
-        shows, feeds = self.plan.table.emit.when == "close", self.feeds and self.progress.blocks[1] == self.progress.n
-        closed = self.closer.closed_between(self.progress.before, self.progress.judged) if shows or feeds else []
-        if shows:
-            events += [event for rows in closed for _, event in self.emitter.rows(rows)]
-        events += self._updates.owed() + self._withdrawals.owed(store)
-        if feeds:
-            events += self.feeds.send(self.progress, closed)[0]
-        return events
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -212,18 +203,36 @@ class TableEngine:
         """Fold a batch of one origin, close what its watermark passes, judge, and write."""
         return self.fold_all((batch,))
 
-    def fold_all(self, batches: Iterable[Batch]) -> Iterator[Write]:
+    def fold_all(self, batches: Iterable[Batch], *, hold: bool = False) -> Iterator[Write]:
         """Fold batches, of any origins, one after the other; small ones share a write.
 
         Args:
             batches: each is asked for when the one before is folded.
+            hold: let what they changed last wait for the next write, if nobody but readers of the table waits for it.
         """
         for batch in batches:
             yield from self._fold(batch)
             yield from self.room.pause(len(batch))
+        if not (hold and self._holdable):
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Write]:
+        """Write what is held."""
         if self._unsent:
             yield from self.send(last=not self.room)
             self.room.make()
+
+    @property
+    def held(self) -> bool:
+        """Whether something is folded that no write has yet; a life that ends now folds it once more."""
+        return self._unsent
+
+    @property
+    def _holdable(self) -> bool:
+        """Whether the write that is filled would bring others nothing: no alert, row, letter, or closed window."""
+        draft, progress = self.draft, self.progress
+        quiet = not draft and not draft.closed and progress.judged == progress.before
+        return quiet and not self._waited_for
 
     def _fold(self, batch: Batch) -> Iterator[Write]:
         """Fold a batch; what it changes last is left to the next write.
@@ -300,7 +309,7 @@ class TableEngine:
         """Do what follows from the table's watermark; `everything` judges all open rows, after a restore."""
         yield from self.closer.settle(everything=everything)
         if not self.behind:
-            yield from self._withdrawals.settle(self._opened())
+            yield from self.withdrawals.settle(self._opened())
 
     # output
 
@@ -343,7 +352,7 @@ class TableEngine:
     def _acknowledged(self) -> None:
         self.progress.before, self.progress.withdrawn_before = self.progress.judged, self.progress.withdrawn
         self.cells.evict(self.progress.before[0])
-        self._updates.acknowledged()
+        self.updates.acknowledged()
 
     def _write(self, *, last: bool) -> Write:
         """Return the records of one write, progress last, and what it owes."""
@@ -352,27 +361,16 @@ class TableEngine:
         self.draft = Draft()
         progress.n += 1
         self._written_by = progress.producer
-        rows = self._updates.rows() + draft.rows
-        blocks, letters = self._told()
+        rows = self.updates.rows() + draft.rows
+        blocks, letters = told(self)
         records = self.cells.flush(progress.n) + draft.encode(progress.n)
         if draft.id_bytes:
             records.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
-        records += self._withdrawals.tombstones(None if self.behind else self._store, len(records), size)
+        records += self.withdrawals.tombstones(None if self.behind else self._store, len(records), size)
         records.append(Record(PROGRESS, progress.encode()))
         self.stats.wrote(records, len(rows))
         events = [event for event, _ in draft.owed] + rows + blocks
         return Write(progress.n, records, events, draft.letters + letters, last)
-
-    def _told(self) -> tuple[list[Event], list[Event]]:
-        """Return what tables that read this one are told with a write: blocks, and dead letters of rows they refuse."""
-        progress = self.progress
-        awake = self._unsent and self.feeds.said_idle
-        if progress.judged == progress.before and not awake:
-            return [], []
-        progress.blocks = progress.blocks[1], progress.n
-        if not self.feeds:
-            return [], []
-        return self.feeds.send(progress, self.closer.closed_between(progress.before, progress.judged))
 
     # what others look at
 
@@ -382,8 +380,8 @@ class TableEngine:
 
     def next_close(self) -> int | None:
         """Return the least watermark (ms) at which anything would close or change by time; None if nothing would."""
-        found = [self.closer.next_close(), self._updates.next()]
-        if self._withdrawals.wanted and not self.behind:
+        found = [self.closer.next_close(), self.updates.next()]
+        if self.withdrawals.wanted and not self.behind:
             found.append(self.cells.next_expiry())
         return min((each for each in found if each is not None), default=None)
 

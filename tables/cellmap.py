@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Fixed, Objects, Ragged, Rows
     from tables.groups import Codes
     from tables.shapes import Shapes
+    from tables.windows import Panes
 
     Part = tuple[Rows | slice, list[Group], Rows | None]
     """Some of the events, their groups, and for each event the position of its group (None if there is one)."""
@@ -273,3 +274,11 @@ class CellMap:
         edges = np.flatnonzero(np.diff(serials[order])) + 1
         for part in np.split(order, edges):
             yield self.by_serial[int(serials[part[0]])], rows[part]
+
+    def windows_with(self, rows: Rows, panes: Panes) -> list[tuple[int, Codes]]:
+        """Return (window, key codes in key order) for each window in which one of the rows counts, rising."""
+        found: dict[int, list[Codes]] = {}
+        for group, part in self.by_group(rows):
+            for window in range(group.first, panes.last_of(group.pane) + 1):
+                found.setdefault(window, []).append(self.code_of[part])
+        return [(k, self.keys.ordered(np.unique(np.concatenate(found[k])))) for k in sorted(found)]

@@ -74,6 +74,7 @@ class Cells:
         self.closed = ClosedGroups(self.panes, table.keep)
         self._dirty = np.empty(0, bool)
         self._touched: list[Rows] = []
+        self._folded: list[Rows] = []
         self._pending = 0
         self._pending_bytes = 0
 
@@ -194,6 +195,7 @@ class Cells:
                 brought = Fold(part.rows, part.index, values, part.time, part.offset, by)
                 aggregate.fold(self._map.state.of(name), brought)
         self._soil(touched)
+        self._folded.append(touched)
         self._pending_bytes += int(growth(self.table.aggregates, inputs, len(codes)).sum())
         return touched
 
@@ -226,11 +228,18 @@ class Cells:
         self._map.written[self.dirty()] = n
         self._dirty[self.dirty()] = False
         self._touched, self._pending, self._pending_bytes = [], 0, 0
+        self._folded.clear()
         return records
 
-    def touched_windows(self, open_from: int = NEVER) -> list[tuple[int, Codes]]:
-        """Return (window, key codes in key order) for each window from `open_from` on that a dirty cell counts in."""
-        return self._windows_with(self.dirty(), open_from)
+    def touched_windows(self) -> list[tuple[int, Codes]]:
+        """Return (window, key codes in key order) for each window that a dirty cell counts in."""
+        return self._map.windows_with(self.dirty(), self.panes)
+
+    def folded_windows(self) -> list[tuple[int, Codes]]:
+        """Return the same for the cells that were folded into since the last call, or the last `flush`."""
+        rows = np.concatenate([np.empty(0, np.intp), *self._folded])
+        self._folded.clear()
+        return self._map.windows_with(rows, self.panes)
 
     def changed_windows(self, since: int) -> list[tuple[int, Codes]]:
         """Return the same for the cells that are dirty, or that a write after write `since` wrote last."""
@@ -238,14 +247,7 @@ class Cells:
         for group in self._map.groups.values():
             rows = group.rows[self._map.written[group.rows] > since]
             found.append(rows[~self._is_dirty(rows)])
-        return self._windows_with(np.concatenate(found), NEVER)
-
-    def _windows_with(self, rows: Rows, open_from: int) -> list[tuple[int, Codes]]:
-        found: dict[int, list[Codes]] = {}
-        for group, part in self._map.by_group(rows):
-            for window in range(max(group.first, open_from), self.panes.last_of(group.pane) + 1):
-                found.setdefault(window, []).append(self._map.code_of[part])
-        return [(k, self.keys.ordered(np.unique(np.concatenate(found[k])))) for k in sorted(found)]
+        return self._map.windows_with(np.concatenate(found), self.panes)
 
     # Windows
 

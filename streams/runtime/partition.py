@@ -17,8 +17,10 @@ from streams.engine import StreamEngine
 from streams.joining import together
 from streams.rekey.receiver import RekeyError
 from streams.runtime.ending import ended
+from streams.runtime.holding import Hold
 from streams.runtime.inbox import Inbox
 from streams.runtime.inputlog import InputLog
+from streams.runtime.starting import start_offset
 from streams.runtime.turns import gathered
 from streams.transport.bell import Bell
 from streams.transport.errors import Fenced, TransportError
@@ -72,9 +74,8 @@ class InputPartition:
         self.position = 0
         self._log = InputLog(runtime, self.tp, self.origin)
         self._owed: tuple[int, float] | None = None
-        self._said = ""
-        self._next = -1
-        self._gap = False
+        self._said, self._next, self._gap = "", -1, False
+        self._hold = Hold(time.monotonic)
         self.inbox = Inbox()
         self._work = Bell()
         self._between = asyncio.Event()
@@ -135,6 +136,7 @@ class InputPartition:
         """Stop between two batches; what has begun ends, or is given up after `deadline` seconds."""
         running = self.state is State.RUNNING
         self.state, self.reason = State.PAUSED, "rebalancing"
+        self._work.ring()
         if running:
             try:
                 await asyncio.wait_for(self._between.wait(), deadline)
@@ -203,6 +205,7 @@ class InputPartition:
     def _forget(self, error: Exception | None = None) -> None:
         """Drop what is in memory: it may be ahead of the changelog."""
         self._between.set()
+        self._hold.note(held=False)
         self.inbox.take()
         self._gap = False
         for table in self.tables:
@@ -224,17 +227,22 @@ class InputPartition:
         begin = await consumer.beginning(self.tp)
         start = await self._enter(committed, begin, restored)
         self.position = self._next = start
-        self._owed = None
-        self._heard = time.monotonic()
+        self._owed, self._heard = None, time.monotonic()
         self._gap, self._said = False, ""
         self._log.sought(start)
         await consumer.start_at(self.tp, start)
+        if start > (begin if committed is None else committed):  # the tables have it all, though nobody has said so
+            self._release(start)
         if committed is None and self.outlets:  # where the first block began is where a restart must begin
             await consumer.commit({self.tp})
 
     async def _enter(self, committed: int | None, begin: int, restored: Sequence[bool]) -> int:
         """Let the tables and outlets begin, and return the offset that is read first."""
-        start = self._start(committed, begin, await self.runtime.first_offset(self.tp, begin))
+        first, engines = await self.runtime.first_offset(self.tp, begin), [table.engine for table in self.tables]
+        start = start_offset(self.origin, engines, committed, first, rekeyed=bool(self.outlets))
+        if start < begin:
+            self._log.say_deleted(start, begin)
+        start = max(start, begin)
         for table, anew in zip(self.tables, restored, strict=True):
             if self.origin not in table.engine.progress.origins:
                 await self._drive(table, table.engine.start(self.origin, start - 1))
@@ -255,26 +263,6 @@ class InputPartition:
         self._log.sought(self._next)
         await self.runtime.consumer.start_at(self.tp, self._next)
 
-    def _start(self, committed: int | None, begin: int, first: int) -> int:
-        """DESIGN section 5, rule 6: the least progress of the tables; the commit if none has any, or for a re-key."""
-        known = [table.engine.progress.origins.get(self.origin) for table in self.tables]
-        have = [origin.z + 1 for origin in known if origin is not None]
-        for table, origin in zip(self.tables, known, strict=True):
-            if origin is None and committed is not None:
-                log.error(
-                    "%s: offset %d is committed, but table %s has no state in its changelog: it starts empty there. "
-                    "If it is not new, its state was lost; to count what the topic still has, set the group's offsets "
-                    "back (kafka-consumer-groups --reset-offsets --to-earliest) while no worker runs",
-                    self.origin,
-                    committed,
-                    table.plan.table.name,
-                )
-        commit = first if committed is None else committed
-        start = min([*have, commit]) if self.outlets else min(have, default=commit)
-        if start < begin:
-            self._log.say_deleted(start, begin)
-        return max(start, begin)
-
     # work
 
     async def _process(self) -> None:
@@ -282,19 +270,23 @@ class InputPartition:
             if not self.inbox:
                 if self._gap:
                     await self._guarded(self._read_again())
-                if not await self._work.wait(self.runtime.tick_interval):
-                    await self._guarded(self._tick())
+                if not await self._work.wait(self._hold.left(self.runtime.tick_interval)):
+                    await self._guarded(self._tick() if self._hold.since is None else self._flush())
                 continue
             full, waiting = not self.wants(), self.inbox.take()
             if full:
                 self.runtime.changed()
             await self._guarded(self._batch(waiting))
+        if self._hold.since is not None:
+            await self._guarded(self._flush())
 
     async def _guarded(self, step: Coroutine[None, None, None]) -> None:
-        """Mark the step, so that a pause lets it end and a cancelled one is forgotten."""
+        """Mark the step and what it leaves to be written: a pause lets that end, and what is cancelled is forgotten."""
         self._between.clear()
         await step
-        self._between.set()
+        self._hold.note(held=any(table.engine.held for table in self.tables))
+        if self._hold.since is None:
+            self._between.set()
 
     async def _batch(self, waiting: Sequence[Records]) -> None:
         """Do all that waits. In a backlog that is several batches, which share their writes."""
@@ -318,7 +310,7 @@ class InputPartition:
     def _few(self, table: TablePartition, waiting: Sequence[Records]) -> Iterator[Write]:
         """Decode and fold what is soon done in one turn; dead letters go with the first write, before its records."""
         dead: list[Event] = []
-        for write in table.engine.fold_all(self._decoded(waiting, dead)):
+        for write in table.engine.fold_all(self._decoded(waiting, dead), hold=self._may_hold(waiting)):
             write.letters[:0] = dead
             dead.clear()
             yield write
@@ -341,15 +333,25 @@ class InputPartition:
             batches.append(batch)
         if dead:  # before any write: what a table has folded is not read again, nor the bad records among it
             await self.runtime.send(dead)
-        work = [self._drive(table, table.engine.fold_all(batches)) for table in self.tables]
+        hold = self._may_hold(waiting)
+        work = [self._drive(table, table.engine.fold_all(batches, hold=hold)) for table in self.tables]
         await gathered([*work, self.outlets.send(batches)] if self.outlets else work)
 
+    def _may_hold(self, waiting: Sequence[Records]) -> bool:
+        return not self.outlets and self._hold.may(self.runtime.lag(self) or 0, sum(map(len, waiting)))
+
+    async def _flush(self) -> None:
+        """Write what is held."""
+        await gathered([self._drive(table, table.engine.flush()) for table in self.tables if table.engine.held])
+        self._release(self.position)
+
     def _release(self, hi: int) -> None:
-        """Let everything before an offset be committed, and note since when something waits for it."""
+        """Let all before an offset be committed once it is written, and note since when something waits for that."""
         committed = self.runtime.consumer.committed_here(self.tp)
         if self._owed is None or (committed is not None and committed >= self._owed[0]):
             self._owed = hi, time.time()
-        self.runtime.consumer.release(self.tp, hi)
+        if not any(table.engine.held for table in self.tables):
+            self.runtime.consumer.release(self.tp, hi)
 
     async def _tick(self) -> None:
         """Advance the watermark while the input is silent (DESIGN section 3)."""

@@ -17,6 +17,7 @@ from faust.types import TP
 from streams.effects import Records
 from streams.load import loads
 from streams.plan import plan
+from streams.runtime import holding
 from streams.runtime.partition import InputPartition, State
 from streams.runtime.runtime import Runtime
 from streams.runtime.table import TablePartition
@@ -197,6 +198,53 @@ def test_memory_is_kept_over_a_rebalance_if_nobody_else_wrote(bench: Bench) -> N
     asyncio.run(bench.run(test))
 
 
+async def hold(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the partition fold more than it writes."""
+    await bench.read_to(50)
+    monkeypatch.setattr(holding, "SOON", 600.0)
+    bench.input.last = 95
+    async with asyncio.timeout(30):
+        while bench.partition.position < 95:  # noqa: ASYNC110 - plain attributes
+            await asyncio.sleep(0.002)
+    assert bench.table.engine.held
+    assert bench.input.released == 50
+
+
+def test_what_is_held_is_written_before_a_rebalance(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause writes what waits for more, and releases it; the memory goes on from there."""
+
+    async def test(bench: Bench) -> None:
+        await hold(bench, monkeypatch)
+        engine = bench.table.engine
+        await bench.runtime.drained()
+        assert bench.input.released == 95
+        assert not engine.held
+        assert bench.totals() == counted(range(95))
+        bench.runtime.assigned({bench.tp})
+        monkeypatch.undo()
+        await bench.read_to(150)
+        assert bench.table.engine is engine
+        assert bench.totals() == counted(range(150))
+
+    asyncio.run(bench.run(test))
+
+
+def test_what_is_held_is_folded_again_where_it_was_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that is taken away in the middle leaves what it held to the next one, from the last offset on."""
+
+    async def test(bench: Bench) -> None:
+        await hold(bench, monkeypatch)
+        engine = bench.table.engine
+        await bench.partition.close()
+        monkeypatch.undo()
+        bench.partition.start()
+        await bench.read_to(150)
+        assert bench.table.engine is not engine
+        assert bench.totals() == counted(range(150))
+
+    asyncio.run(bench.run(test))
+
+
 def test_a_fenced_partition_that_is_still_ours_comes_back(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """A claim by another stops our next write; while the group leaves the partition to us, we claim it back."""
 
@@ -231,6 +279,20 @@ def test_a_store_that_fails_stops_the_partition_until_it_does_not(
         assert bench.table.store is not store
         await until_filled(bench)
         assert bench.totals() == counted(range(130))
+
+    asyncio.run(bench.run(test))
+
+
+def test_what_the_tables_have_is_committed_though_nothing_more_comes(bench: Bench) -> None:
+    """Where a worker ends between its last write and the commit, the next one commits in its place."""
+
+    async def test(bench: Bench) -> None:
+        await bench.read_to(50)
+        await bench.partition.close()
+        bench.input.released = 20
+        bench.partition.start()
+        await bench.read_to(50)
+        assert bench.input.starts[-1] == 50
 
     asyncio.run(bench.run(test))
 

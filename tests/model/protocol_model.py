@@ -111,15 +111,21 @@ class Table:
 
     def fresh(self):
         self.rows, self.updated, self.events, self.dirty, self.dirty_alerts = [], [], [], set(), set()
+        self.unsent = False                                  # whether something is folded that no write has
 
     def passed(self, watermark):                             # the first step that this watermark does not close
         return (watermark - self.shape.grace) // STEP
+
+    def holdable(self):
+        """Rule 3: whether nobody waits for the write, so that what is folded next may go with it."""
+        told = self.rows or self.events or self.dirty_alerts or self.judged != self.before
+        return self.emits == "closed" and not told
 
     def full(self):
         return len(self.dirty) + len(self.dirty_alerts) + len(self.events) + 3 > self.shape.limit
 
     def heard(self, origin, z, watermark, idle):
-        self.z[origin], self.wm[origin] = z, max(self.wm[origin], watermark)
+        self.z[origin], self.wm[origin], self.unsent = z, max(self.wm[origin], watermark), True
         (self.idle.add if idle else self.idle.discard)(origin)
         least = min((w for o, w in self.wm.items() if o not in self.idle), default=NEVER)
         self.table_wm = max(self.table_wm, least)            # rule 4: if all are idle only a tick moves it
@@ -285,9 +291,12 @@ class Owner:
                     yield from self.write(table)         # it says that the former producer was waited for
         while True:
             batch = self.read()
-            self.idle = not batch
+            self.idle = not batch and not self.held()
             if not batch:
                 yield
+                for table in self.tables:                    # rule 3: what is held is written before a tick
+                    if table.unsent:
+                        yield from self.write(table)
                 if world.faults and rng.random() < 0.3:
                     yield from self.silent()
                 continue
@@ -299,14 +308,19 @@ class Owner:
             for table in self.tables:
                 for block in batch:
                     yield from self.drain(table, table.fold(block))
-                yield from self.write(table)
+                if self.topic == "re" or not table.holdable() or rng.random() < 0.5:
+                    yield from self.write(table)
             if not self.rules.blocks_acked:
                 self.commit()
                 yield
             if blocks and late:
                 yield from self.produce(blocks)
             yield
-            self.commit()                                    # rules 1, 5, 8: released
+            if not self.held():
+                self.commit()                                # rules 1, 5, 8: released
+
+    def held(self):
+        return any(table.unsent for table in self.tables)
 
     def drain(self, table, work):
         for _ in work:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from streams.engine import StreamEngine
 from streams.plan import Plan
 from streams.rekey.receiver import BlockReceiver
 from streams.rekey.sender import Sender
-from streams.runtime.partition import InputPartition
+from streams.runtime.starting import start_offset
 from streams.table_engine import TableEngine
 from tables.budget import Budget, Share
 from tables.records import CLAIM, Origin, Record
@@ -61,15 +60,26 @@ class Life:
         yield from self.enter(committed)
         while True:
             batch = self.read()
-            self.at_end = not batch
+            self.at_end = not batch and not self.held
             if batch is None:
                 yield
+                yield from self.flush()
                 yield from self.tick()
                 continue
             yield from self.take(batch)
             yield
-            if self.random.random() < 0.7:
+            if not self.held and self.random.random() < 0.7:
                 world.commits[self.task] = self.position
+
+    @property
+    def held(self) -> bool:
+        """Whether anything is folded that is not written."""
+        return any(table.engine.held for table in self.tables)
+
+    def flush(self) -> Iterator[None]:
+        """Write what is held."""
+        for table in self.tables:
+            yield from self.drive(table, table.engine.flush())
 
     def claim(self) -> Iterator[None]:
         """Get an epoch for each changelog, and have the claim acknowledged under it (rule 2)."""
@@ -121,9 +131,8 @@ class Life:
         """Return where reading starts."""
         if not self.world.rules.start_min:
             return first if committed is None else committed
-        tables = [SimpleNamespace(engine=each.engine, plan=each.plan) for each in self.tables]
-        stub: Any = SimpleNamespace(origin=self.origin, tables=tables, outlets=True, _say_deleted=_ignore)
-        return InputPartition._start(stub, committed, first, first)  # noqa: SLF001 - the rule is in there
+        engines = [each.engine for each in self.tables]
+        return max(first, start_offset(self.origin, engines, committed, first, rekeyed=True))
 
     def read(self) -> Records | None:
         """Return the next records, some of those that have arrived; None if there are none."""
@@ -153,7 +162,7 @@ class Life:
         for table in self.tables:
             if not self.world.rules.skip_z:
                 _forget(table.engine, batch)
-            yield from self.drive(table, table.engine.fold(batch))
+            yield from self.drive(table, table.engine.fold_all([batch], hold=self.random.random() < 0.5))
         if not before:
             yield from self.blocks(batch)
 
@@ -202,10 +211,6 @@ class Life:
             yield
         if any(flight.failed for flight in flights):
             raise Stopped
-
-
-def _ignore(*_: object) -> None:
-    """Say nothing."""
 
 
 def _forget(engine: TableEngine, batch: Batch) -> None:

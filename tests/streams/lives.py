@@ -80,8 +80,9 @@ class Partition:
             end = min(len(self.values), position + self.random.choice((1, 1, 2, 3, 5, 8, 40)))
             batch, dead = decoder.decode(self.records(position, end))
             self.letters += dead
-            self.drive(self.engine.fold(batch))
+            self.drive(self.engine.fold_all([batch], hold=self.random.random() < 0.5))
             position = end
+        self.drive(self.engine.flush())
 
     def records(self, lo: int, hi: int) -> Records:
         """Return part of the log as it would be fetched."""

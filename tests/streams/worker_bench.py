@@ -56,6 +56,7 @@ class Consumer:
         """Begin with empty topics."""
         self.ends: dict[TP, int] = {}
         self.commits: dict[TP, int] = {}
+        self.released: dict[TP, int] = {}
         self._thread = self
 
     def nudge(self) -> None:
@@ -74,7 +75,8 @@ class Consumer:
         """Do nothing: the test hands the records in."""
 
     def release(self, tp: TP, hi: int) -> None:
-        """Do nothing: the test commits."""
+        """Note it: the test commits."""
+        self.released[tp] = hi
 
     def committed_here(self, tp: TP) -> int | None:
         """Return what the test committed."""
@@ -141,7 +143,7 @@ class Bench:
         await self.until(lambda: self.runtime.ready()[0])
 
     async def feed(self, number: int, *values: bytes | dict[str, Any]) -> None:
-        """Fold one batch into a partition."""
+        """Fold one batch into a partition, and wait until it is written."""
         encoded: list[bytes | None] = [
             each if isinstance(each, bytes) else json.dumps(each).encode() for each in values
         ]
@@ -149,8 +151,9 @@ class Bench:
         self.next[number] = lo + n
         offsets, stamps = np.arange(lo, lo + n), np.full(n, BASE + 3_600_000)
         partition = self.partition(number)
+        self.app.consumer.released.pop(partition.tp, None)
         partition.accept(Records(lo, lo + n, offsets, stamps, encoded, [None] * n))
-        await self.until(lambda: partition.position == lo + n)
+        await self.until(lambda: self.app.consumer.released.get(partition.tp) == lo + n)
 
     def partition(self, number: int) -> InputPartition:
         """Return a partition."""
