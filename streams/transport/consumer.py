@@ -23,6 +23,7 @@ from streams.settings import FETCH_BYTES
 from streams.transport import group, unpacking
 from streams.transport.bell import Bell
 from streams.transport.errors import TransportError, Unreachable
+from streams.transport.producer import WaitingProducer
 from streams.transport.pump import Pump
 
 logger = get_logger(__name__)
@@ -347,6 +348,7 @@ class BatchTransport(driver.Transport):
     """Faust's aiokafka transport with the batch consumer."""
 
     Consumer = BatchConsumer
+    Producer = WaitingProducer
 
 
 def _aiokafka_tp(tp: TP) -> aiokafka.TopicPartition:
