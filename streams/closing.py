@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from streams.rules.judge import limit_key
 from streams.rules.rows import Rows
+from tables.keys import Named
 from tables.records import NEVER
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Closer:
         cells = self._cells
         for window, codes in windows:
             if window >= self._from:
-                yield Rows(window, cells.keys.keys(codes), cells.lazily(window, codes), self._plan.key)
+                yield Rows(window, Named(cells.keys, codes), cells.lazily(window, codes), self._plan.key)
 
     def _update(self, windows: Iterable[Rows]) -> Iterator[Write]:
         changes = self._judge.update(windows, self._engine.progress.watermark)

@@ -102,6 +102,8 @@ def _divided(values: Ints, by: int) -> Ints:
 
 
 def _from_floats(values: NDArray[np.float64], unit: str | None) -> Ints:
+    if unit is None and len(values) and values.max() < _UP_TO[0][0]:
+        unit = "s"
     # One correctly rounded step each, so that halves stay halves.
     with np.errstate(over="ignore"):
         if unit is None:
@@ -109,8 +111,10 @@ def _from_floats(values: NDArray[np.float64], unit: str | None) -> Ints:
             scaled = values * np.where(limits[0], 1000.0, 1.0) / np.select(limits, [1.0, 1.0, 1e3], 1e6)
         else:
             scaled = values * 1000 if unit == "s" else values / (_PER_SECOND[unit] // 1000)
-    sound = (scaled > 0) & (scaled <= LATEST)
-    return np.floor(np.where(sound, scaled, _WRONG) + 0.5).astype(np.int64)
+    if not (len(scaled) and scaled.min() > 0 and scaled.max() <= LATEST):
+        scaled = np.where((scaled > 0) & (scaled <= LATEST), scaled, _WRONG)
+    ms: Ints = np.floor(scaled + 0.5).astype(np.int64)
+    return ms
 
 
 def _from_texts(texts: list[str]) -> Ints:

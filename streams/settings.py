@@ -81,7 +81,7 @@ class KafkaSettings(Settings):
     )  # fmt: skip
     fetch_min_bytes: int = option("fetch.min.bytes", number(1), "1", "Least bytes that a fetch waits for.")
     fetch_wait_max_ms: int = option("fetch.wait.max.ms", number(0), "500", "Longest time that it waits for them.")
-    fetch_max_bytes: int = option("fetch.max.bytes", number(1024), "52428800", "Most bytes of one fetch.")
+    fetch_max_bytes: int = option("fetch.max.bytes", number(1024), "8388608", "Most bytes of one fetch.")
     max_partition_fetch_bytes: int = option(
         "max.partition.fetch.bytes", number(1024), str(FETCH_BYTES),
         "Most bytes of one fetch from one partition; the default is raised, up to four times, where a worker has fewer "

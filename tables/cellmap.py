@@ -276,9 +276,13 @@ class CellMap:
             yield self.by_serial[int(serials[part[0]])], rows[part]
 
     def windows_with(self, rows: Rows, panes: Panes) -> list[tuple[int, Codes]]:
-        """Return (window, key codes in key order) for each window in which one of the rows counts, rising."""
+        """Return (window, key codes, rising) for each window in which one of the rows counts, rising."""
         found: dict[int, list[Codes]] = {}
         for group, part in self.by_group(rows):
             for window in range(group.first, panes.last_of(group.pane) + 1):
                 found.setdefault(window, []).append(self.code_of[part])
-        return [(k, self.keys.ordered(np.unique(np.concatenate(found[k])))) for k in sorted(found)]
+        return [(k, np.unique(np.concatenate(found[k]))) for k in sorted(found)]
+
+    def ordered_windows(self, rows: Rows, panes: Panes) -> list[tuple[int, Codes]]:
+        """Return the same, the codes in the order of their key bytes."""
+        return [(k, self.keys.ordered(codes)) for k, codes in self.windows_with(rows, panes)]

@@ -233,10 +233,10 @@ class Cells:
 
     def touched_windows(self) -> list[tuple[int, Codes]]:
         """Return (window, key codes in key order) for each window that a dirty cell counts in."""
-        return self._map.windows_with(self.dirty(), self.panes)
+        return self._map.ordered_windows(self.dirty(), self.panes)
 
     def folded_windows(self) -> list[tuple[int, Codes]]:
-        """Return the same for the cells that were folded into since the last call, or the last `flush`."""
+        """Return the same, codes rising, for the cells that were folded into since the last call, or `flush`."""
         rows = np.concatenate([np.empty(0, np.intp), *self._folded])
         self._folded.clear()
         return self._map.windows_with(rows, self.panes)
@@ -247,7 +247,7 @@ class Cells:
         for group in self._map.groups.values():
             rows = group.rows[self._map.written[group.rows] > since]
             found.append(rows[~self._is_dirty(rows)])
-        return self._map.windows_with(np.concatenate(found), self.panes)
+        return self._map.ordered_windows(np.concatenate(found), self.panes)
 
     # Windows
 

@@ -7,15 +7,16 @@ producers' record keys do not tell them apart either (inside an array they diffe
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from tables.columns import Column
 
@@ -316,6 +317,38 @@ class KeyCodes:
             self._order = None
             self._single.clear()
             self._several.clear()
+
+
+class Named(Sequence[bytes]):
+    """The key bytes of codes in use, each looked up when somebody asks for it.
+
+    Args:
+        keys: of the table partition.
+        codes: shape (n,).
+    """
+
+    def __init__(self, keys: KeyCodes, codes: Codes) -> None:
+        """Look nothing up."""
+        self._keys, self._codes = keys, codes
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self._codes)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes]: ...
+
+    def __getitem__(self, at: int | slice) -> bytes | list[bytes]:
+        """Return one, or some."""
+        found = self._keys.keys(np.atleast_1d(self._codes[at]))
+        return found if isinstance(at, slice) else found[0]
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield all."""
+        return iter(self._keys.keys(self._codes))
 
 
 def _any_null(columns: Sequence[Column]) -> NDArray[np.bool_] | None:

@@ -41,7 +41,7 @@ class Rows:
 
     Args:
         window: its number; nothing where each row has its own.
-        keys: n key bytes, rising.
+        keys: n key bytes, rising; in any order where open rows are judged.
         results: the aggregates by name, n rows each.
         fields: names of the key fields, in order.
         spans: for unaligned windows that of each row, n of them; the rows are by number and then by key.

@@ -128,7 +128,7 @@ class BatchConsumer(driver.Consumer):
     fetch_settings: ClassVar[dict[str, int]] = {
         "fetch_min_bytes": 1,
         "fetch_max_wait_ms": 500,
-        "fetch_max_bytes": 64 << 20,
+        "fetch_max_bytes": 8 << 20,
         "max_partition_fetch_bytes": FETCH_BYTES,
     }
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-SLEEP = 0.005
-"""Seconds between two looks."""
+SLEEP = 0.01
+"""Seconds between two looks: at 5 ms, looking took a twentieth of the core at 50,000 events/s. A stall that comes once
+is seen short by as much at most; one that comes again and again is seen whole."""
 REPORT = 1.0
 """Seconds between two reports."""
 

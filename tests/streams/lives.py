@@ -39,6 +39,7 @@ class Partition:
         limits: of a write.
         crashes: how often a life may end early.
         memory: bytes that its open cells may take; None sets no bound.
+        holds: how often what is folded may wait for the next write.
     """
 
     plan: Plan
@@ -47,6 +48,7 @@ class Partition:
     limits: Limits = field(default_factory=Limits)
     crashes: int = 0
     memory: int | None = None
+    holds: float = 0.5
     changelog: list[Record] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     sent: list[Event] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Partition:
             end = min(len(self.values), position + self.random.choice((1, 1, 2, 3, 5, 8, 40)))
             batch, dead = decoder.decode(self.records(position, end))
             self.letters += dead
-            self.drive(self.engine.fold_all([batch], hold=self.random.random() < 0.5))
+            self.drive(self.engine.fold_all([batch], hold=self.random.random() < self.holds))
             position = end
         self.drive(self.engine.flush())
 
