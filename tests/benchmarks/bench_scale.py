@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tests.benchmarks.brokers import apache
-from tests.benchmarks.end_to_end import Medians, loaded, measure
+from tests.benchmarks.end_to_end import Figures, Medians, loaded, measure
 from tests.benchmarks.plots import Lines
 from tests.benchmarks.report import Part, contribute
-from tests.benchmarks.workload import Workload
+from tests.benchmarks.workload import TOPIC, Workload
 
 KEYS = 10_000
 COST = "CPU s per million events"
+Curve = Callable[[int, int, Sequence[int]], list[dict[str, Any]]]
+"""Takes events, runs and values, and returns rows of the report."""
 
 
 def main() -> None:
@@ -35,10 +38,14 @@ def main() -> None:
     sys.exit(wrong > 0)
 
 
+def _cut(events: int, partitions: int) -> Workload:
+    return Workload.make(events, KEYS, partitions=partitions)
+
+
 def _part(name: str, x: str, rows: list[dict[str, Any]], options: argparse.Namespace) -> Part:
     about = (
-        f"{options.events:,} events in a backlog on Apache Kafka; {TEXTS[name]} Median of {options.runs} runs; the "
-        "result is read from the changelog and compared after each."
+        f"{options.events:,} events in a backlog on Apache Kafka; {TEXTS[name]} Median of {options.runs} runs, "
+        "in turn; the result is read from the changelog and compared after each."
     )
     plot = Lines(x, (COST,), COST, logarithmic=True)
     return Part(f"{'scale' if name in SCALE else 'cost'}_{name}", f"Cost by number of {x}", about, rows, plot)
@@ -57,51 +64,60 @@ def _row(x: str, value: int, medians: Medians) -> dict[str, Any]:
     return row
 
 
-def _partitions(events: int, runs: int, counts: Sequence[int]) -> list[dict[str, Any]]:
-    rows = []
-    for count in counts:
+def _in_turn(runs: int, cases: Sequence[Callable[[], list[Figures]]]) -> list[Medians]:
+    """Return the medians of each case. All run once before any runs again: a machine has better and worse minutes."""
+    rounds: list[list[Figures]] = [[figures for case in cases for figures in case()] for _ in range(runs)]
+    return [Medians.of(figures) for figures in zip(*rounds, strict=True)]
+
+
+def _rows(x: str, values: Sequence[int], medians: Sequence[Medians]) -> list[dict[str, Any]]:
+    return [_row(x, value, each) for value, each in zip(values, medians, strict=True)]
+
+
+def _of_topics(x: str, make: Callable[[int, int], Workload]) -> Curve:
+    """Return a curve over workloads, each in a topic of its own; `make` gets the number of events and the value."""
+
+    def run(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
         with apache() as bootstrap:
-            workload = Workload.make(events, KEYS, partitions=count)
-            loaded(bootstrap, workload)
-            rows.append(_row("partitions", count, Medians.of(measure(bootstrap, workload, runs))))
-    return rows
-
-
-def _workers(events: int, runs: int, counts: Sequence[int]) -> list[dict[str, Any]]:
-    with apache(group_initial_rebalance_delay_ms="4000") as bootstrap:  # all are there when the group first assigns
-        workload = Workload.make(events, KEYS, partitions=16)
-        loaded(bootstrap, workload)
-        return [_row("workers", count, Medians.of(measure(bootstrap, workload, runs, count=count))) for count in counts]
-
-
-def _declared(x: str) -> Callable[[int, int, Sequence[int]], list[dict[str, Any]]]:
-    def run(events: int, runs: int, counts: Sequence[int]) -> list[dict[str, Any]]:
-        with apache() as bootstrap:
-            workload = Workload.make(events, KEYS)
-            loaded(bootstrap, workload)
-            return [_row(x, count, Medians.of(measure(bootstrap, workload, runs, **{x: count}))) for count in counts]
+            cases = []
+            for value in values:
+                workload, topic = make(events, value), f"{TOPIC}.{value}"
+                loaded(bootstrap, workload, topic)
+                cases.append(partial(measure, bootstrap, workload, topic=topic))
+            return _rows(x, values, _in_turn(runs, cases))
 
     return run
 
 
-def _keys(events: int, runs: int, counts: Sequence[int]) -> list[dict[str, Any]]:
-    rows = []
-    for count in counts:
+def _workers(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
+    with apache(group_initial_rebalance_delay_ms="4000") as bootstrap:  # all are there when the group first assigns
+        workload = Workload.make(events, KEYS, partitions=16)
+        loaded(bootstrap, workload)
+        cases = [partial(measure, bootstrap, workload, count=value) for value in values]
+        return _rows("workers", values, _in_turn(runs, cases))
+
+
+def _declared(x: str) -> Curve:
+    """Return a curve over declarations of one topic."""
+
+    def run(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
         with apache() as bootstrap:
-            workload = Workload.make(events, count)
+            workload = Workload.make(events, KEYS)
             loaded(bootstrap, workload)
-            rows.append(_row("keys", count, Medians.of(measure(bootstrap, workload, runs))))
-    return rows
+            cases = [partial(measure, bootstrap, workload, **{x: value}) for value in values]
+            return _rows(x, values, _in_turn(runs, cases))
+
+    return run
 
 
 SCALE = ("partitions", "workers")
-CURVES: dict[str, tuple[str, Sequence[int], Callable[[int, int, Sequence[int]], list[dict[str, Any]]]]] = {
-    "partitions": ("partitions", (1, 4, 16, 64), _partitions),
+CURVES: dict[str, tuple[str, Sequence[int], Curve]] = {
+    "partitions": ("partitions", (1, 4, 16, 64), _of_topics("partitions", _cut)),
     "workers": ("workers", (1, 2, 4), _workers),
     "tables": ("tables", (1, 2, 4, 8), _declared("tables")),
     "aggregates": ("aggregates", (1, 2, 5, 8, 16), _declared("aggregates")),
     "rules": ("rules", (1, 4, 16, 64), _declared("rules")),
-    "keys": ("keys", (10, 100, 1_000, 10_000, 100_000), _keys),
+    "keys": ("keys", (10, 100, 1_000, 10_000, 100_000), _of_topics("keys", Workload.make)),
 }
 TEXTS = {
     "partitions": f"one worker on one core, {KEYS:,} keys.",
