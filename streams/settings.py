@@ -18,6 +18,8 @@ from typing import Any
 from streams.option_types import MAX_PORT, choice, flag, number, secrets, servers, size, text
 from streams.options import Problem, Secret, Settings, SettingsError, option
 
+ANSWER_BYTES = 8 << 20
+"""Most bytes of one fetch, over all partitions."""
 FETCH_BYTES = 3 << 19
 """What an answer holds of one partition, unless the user says otherwise."""
 
@@ -81,7 +83,7 @@ class KafkaSettings(Settings):
     )  # fmt: skip
     fetch_min_bytes: int = option("fetch.min.bytes", number(1), "1", "Least bytes that a fetch waits for.")
     fetch_wait_max_ms: int = option("fetch.wait.max.ms", number(0), "500", "Longest time that it waits for them.")
-    fetch_max_bytes: int = option("fetch.max.bytes", number(1024), "8388608", "Most bytes of one fetch.")
+    fetch_max_bytes: int = option("fetch.max.bytes", number(1024), str(ANSWER_BYTES), "Most bytes of one fetch.")
     max_partition_fetch_bytes: int = option(
         "max.partition.fetch.bytes", number(1024), str(FETCH_BYTES),
         "Most bytes of one fetch from one partition; the default is raised, up to four times, where a worker has fewer "

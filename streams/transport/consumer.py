@@ -19,7 +19,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 from mode.utils.logging import get_logger
 
-from streams.settings import FETCH_BYTES
+from streams.settings import ANSWER_BYTES, FETCH_BYTES
 from streams.transport import group, unpacking
 from streams.transport.bell import Bell
 from streams.transport.errors import TransportError, Unreachable
@@ -128,7 +128,7 @@ class BatchConsumer(driver.Consumer):
     fetch_settings: ClassVar[dict[str, int]] = {
         "fetch_min_bytes": 1,
         "fetch_max_wait_ms": 500,
-        "fetch_max_bytes": 8 << 20,
+        "fetch_max_bytes": ANSWER_BYTES,
         "max_partition_fetch_bytes": FETCH_BYTES,
     }
     """Settings of the aiokafka consumer that Faust hard-codes or does not know."""
