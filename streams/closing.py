@@ -58,7 +58,8 @@ class Closer:
         if eager:
             rows = self._every_row() if everything else self._of(touched)
             yield from self._update(rows)
-            yield from self._update(self._of(self._revived()))
+            if self._engine.ended:
+                yield from self._update(self._of(self._revived()))
 
     def next_close(self) -> int | None:
         """Return the least watermark at which a window closes that has a row, or an alert changes by time."""

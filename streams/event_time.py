@@ -42,11 +42,20 @@ def event_time(
         int64 of shape (n,), ms since the epoch (meaningless for bad rows); the bad rows, by index.
     """
     ms = timestamps if column is None else _column_ms(column, unit)
+    if _all_right(ms, None if column is None else max_ahead, timestamps):
+        return ms, []
     wrong = (ms <= 0) | (ms > LATEST)
     ahead = np.zeros(len(ms), bool)
     if column is not None and max_ahead is not None:
         ahead = ~wrong & (timestamps >= 0) & (ms > timestamps + max_ahead)
     return ms, [_bad(row, ms, column, timestamps) for row in np.flatnonzero(wrong | ahead).tolist()]
+
+
+def _all_right(ms: Ints, max_ahead: int | None, timestamps: Ints) -> bool:
+    """Return whether it is plain that no row is wrong; what is not plain is looked at row by row."""
+    if not len(ms) or ms.min() <= 0 or ms.max() > LATEST:
+        return False
+    return max_ahead is None or bool((ms - max_ahead <= timestamps).all())
 
 
 def _bad(row: int, ms: Ints, column: Column | None, timestamps: Ints) -> Bad:

@@ -170,7 +170,7 @@ class BoundedCells(Cells):
         """Return all rows of window `k`; see `Cells.portions`. What is read for them does not stay in memory."""
         if not any(group.cold for group in self._of_window(k)):
             return super().portions(k, after, until)
-        return ((part.names, self._finished(k, *self._merge(part))) for part in self._parts(k, after, until))
+        return ((part.names, dict(self._columns(k, *self._merge(part)))) for part in self._parts(k, after, until))
 
     def _parts(self, k: int, after: bytes | None, until: bytes | None) -> Iterator[_Part]:
         """Yield the keys of a window with their cells, as many at once as are read out of the store together."""

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tables.aggregates.base import Bounds, Fold
+from tables.aggregates.base import Bounds
 from tables.cellmap import CellMap
 from tables.closed import ClosedGroups
 from tables.columns import Lazy
-from tables.growth import growth
+from tables.folding import fold_all
+from tables.growth import growth, steady_growth
 from tables.records import GROUP_BYTES, NEVER, Record
 from tables.shapes import Shapes
 from tables.store import cells_of
@@ -77,6 +78,7 @@ class Cells:
         self._folded: list[Rows] = []
         self._pending = 0
         self._pending_bytes = 0
+        self._steady = steady_growth(tuple(table.aggregates.values()))
 
     def adopt(self, shapes: Shapes) -> None:
         """Go on with state that was shaped otherwise before; to be called before anything is loaded."""
@@ -132,9 +134,9 @@ class Cells:
         """
         if not len(codes):
             return 0
-        grows = growth(self.table.aggregates, inputs, len(codes))
-        if self._surely_fits(pane, first, int(grows.sum()), max_cells, max_bytes):
+        if self._surely_fits(pane, first, self._growth(inputs, len(codes)), max_cells, max_bytes):
             return len(codes)
+        grows = growth(self.table.aggregates, inputs, len(codes))
         rows, fresh = self._map.peek(codes, pane, first)
         fresh[rows >= 0] &= ~self._is_dirty(rows[rows >= 0])
         cells = np.cumsum(fresh)
@@ -145,10 +147,16 @@ class Cells:
 
     def _surely_fits(self, pane: Times, first: Times, grows: int, max_cells: int, max_bytes: int) -> bool:
         """Return whether the rows fit even if every key were touched in every group, and each cell were the largest."""
-        groups = (int(pane.max()) - int(pane.min()) + 1) * (int(first.max()) - int(first.min()) + 1)
-        cells = min(len(pane), groups * len(self.keys))
         largest = self._map.largest + self.keys.longest + RECORD_BYTES
-        return self._pending + cells <= max_cells and self._pending_bytes + cells * largest + grows <= max_bytes
+        room = min(max_cells - self._pending, (max_bytes - self._pending_bytes - grows) // largest)
+        if len(pane) <= room:
+            return True
+        groups = (int(pane.max()) - int(pane.min()) + 1) * (int(first.max()) - int(first.min()) + 1)
+        return groups * len(self.keys) <= room
+
+    def _growth(self, inputs: Mapping[str, Input], n: int) -> int:
+        """Return how many bytes n rows can add to their cells, all together."""
+        return n * self._steady if self._steady is not None else int(growth(self.table.aggregates, inputs, n).sum())
 
     def _sizes(self, rows: Rows) -> NDArray[np.int64]:
         """Return the bytes of the records of these state rows (-1: a new one) as they were written, without keys."""
@@ -182,29 +190,16 @@ class Cells:
             return np.empty(0, np.intp)
         rows = self._map.locate(codes, pane, first)
         touched, index = self._map.distinct(rows)
-        whole = Fold(touched, index, None, time, offset)
-        parts: dict[int, Fold] = {}
-        for name, aggregate in self.table.aggregates.items():
-            mask, *columns = inputs[name]
-            if mask is not None and id(mask) not in parts:
-                parts[id(mask)] = self._part(rows, np.flatnonzero(mask), time, offset)
-            part = whole if mask is None else parts[id(mask)]
-            if len(part.rows):
-                taken = [each if each is None or mask is None else each.take(mask) for each in (*columns, None)]
-                values, by = taken[:2]
-                brought = Fold(part.rows, part.index, values, part.time, part.offset, by)
-                aggregate.fold(self._map.state.of(name), brought)
+        fold_all(self.table.aggregates, self._map.state, touched, index, inputs, time, offset)
         self._soil(touched)
         self._folded.append(touched)
-        self._pending_bytes += int(growth(self.table.aggregates, inputs, len(codes)).sum())
+        self._pending_bytes += self._growth(inputs, len(codes))
         return touched
-
-    def _part(self, rows: Rows, events: Rows, time: Times, offset: Times) -> Fold:
-        """Return what some of the events bring."""
-        return Fold(*self._map.distinct(rows[events]), None, time[events], offset[events])
 
     def _soil(self, rows: Rows) -> None:
         new = rows[~self._is_dirty(rows)]
+        if not len(new):
+            return
         self._dirty[new] = True
         self._touched.append(new)
         self._pending += len(new)
@@ -281,10 +276,6 @@ class Cells:
     def lazily(self, k: int, codes: Codes) -> Mapping[str, Column]:
         """Return the same, each aggregate computed when it is asked for: to be read before the cells change."""
         return self._columns(k, *self._merged(self._of_window(k), codes))
-
-    def _finished(self, k: int, state: State, rows: Rows) -> dict[str, Column]:
-        """Return every aggregate over window `k` of these state rows."""
-        return dict(self._columns(k, state, rows))
 
     def _columns(self, k: int, state: State, rows: Rows) -> Lazy:
         bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))

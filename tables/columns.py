@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ class Column:
         integer: shape (n,) bool, only for `mixed`.
         codes: shape (n,) int64, where a codec knows it: `values` is `texts[codes]`.
         texts: shape (m,) object, distinct; some may not occur in the column.
+        finite: whether all numbers are known to be finite: a batch's aggregates look once.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Column:
     integer: Mask | None = None
     codes: NDArray[np.int64] | None = None
     texts: NDArray[Any] | None = None
+    finite: bool = field(default=False, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         """Return the number of rows."""

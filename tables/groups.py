@@ -180,10 +180,11 @@ def compact(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]:
 
 def pairs(pane: NDArray[np.int64], first: NDArray[np.int64]) -> tuple[list[tuple[int, int]], Rows | None]:
     """Return the distinct (pane, first) of n > 0 rows, and for each row its position in them (None if there is one)."""
+    low, least = int(pane.min()), int(first.min())
+    if low == pane.max() and least == first.max():
+        return [(low, least)], None
     panes, by_pane = compact(pane)
     firsts, by_first = compact(first)
-    if len(panes) == len(firsts) == 1:
-        return [(int(panes[0]), int(firsts[0]))], None
     both, which = compact(by_pane * len(firsts) + by_first)
     names = zip(panes[both // len(firsts)].tolist(), firsts[both % len(firsts)].tolist(), strict=True)
     return list(names), which

@@ -47,6 +47,15 @@ def growth(aggregates: Mapping[str, Aggregate], inputs: Mapping[str, Input], n: 
 
 
 @lru_cache
+def steady_growth(aggregates: tuple[Aggregate, ...]) -> int | None:
+    """Return how many bytes any row can add to its cell; None where that depends on the row (`growth` tells)."""
+    kinds = [kind for aggregate in aggregates for kind in _growing(aggregate)]
+    if any(isinstance(kind, Objects) for kind in kinds):
+        return None
+    return int(sum(_added(kind, None) for kind in kinds))
+
+
+@lru_cache
 def _growing(aggregate: Aggregate) -> tuple[Ragged | Objects, ...]:
     """Return the columns of an aggregate that can grow."""
     return tuple(kind for kind in aggregate.columns().values() if not isinstance(kind, Fixed))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import DTypeLike, NDArray
 
     from tables.aggregates.base import Rows
@@ -18,7 +20,7 @@ _MARGIN = 8
 
 
 class RaggedColumn:
-    """Segments of one pool, one segment a row. A segment is never changed, only replaced by one at the end of the pool.
+    """Segments of one pool, one segment a row. A segment that grows is replaced by one at the end of the pool.
 
     So the work of a batch is proportional to the segments of the rows it touches, which have to be read anyway to be
     written to the changelog, and rows that were replaced together are read back as one slice.
@@ -80,6 +82,20 @@ class RaggedColumn:
         self._start[rows] = self._used + np.cumsum(lengths) - lengths
         self._used += len(entries)
         self._live += len(entries)
+
+    def rewrite(self, rows: Rows, more: int, change: Callable[..., tuple[int, int, int]]) -> int:
+        """Let a function change entries in place, and write the rows (unique) that grow anew behind the others.
+
+        Args:
+            rows: that may grow.
+            more: by how many entries at most, all together.
+            change: takes the pool, by row where its entries begin and how many they are, and how much of the pool is
+                used; returns how much is used now, by how many entries the rows have grown, and what this returns.
+        """
+        self._reserve(int(self._length[rows].sum()) + more, len(rows))
+        self._used, grown, found = change(self._pool, self._start, self._length, self._used)
+        self._live += grown
+        return found
 
     def _reserve(self, more: int, count: int) -> None:
         """Make room for `more` entries of `count` rows: the living ones move to a new pool, of twice what is needed."""

@@ -83,7 +83,9 @@ def spread(column: Column, n: int) -> Column:
     if len(column) != n:
         column = _level(column).take(np.zeros(n, np.intp))
     null = column.null
-    if null is None or not n or not null.any():
+    if null is None:
+        return column
+    if not n or not null.any():
         return replace(column, null=None)
     null = np.broadcast_to(null, (n,))  # of a constant operand it is one row long
     filler = np.array(_FILLERS.get(column.kind, 0), column.values.dtype)

@@ -15,6 +15,8 @@ import threading
 from functools import cache
 from types import ModuleType
 
+from tables import fast as tables_fast
+
 log = logging.getLogger(__name__)
 ENVIRONMENT = "STREAMS_FAST"
 WORTH = 200_000
@@ -30,6 +32,12 @@ class _Loading:
 def kernels() -> ModuleType | None:
     """Return the compiled loops; None where numba is not installed, is turned off, or has not yet compiled them."""
     return _Loading.kernels
+
+
+def use(module: ModuleType | None) -> None:
+    """Take the compiled loops, and those of the tables with them; None goes the plain way from now on."""
+    _Loading.kernels = module
+    tables_fast.use(None if module is None else module.tables)
 
 
 def installed() -> bool:
@@ -65,5 +73,5 @@ def load() -> ModuleType | None:
         except Exception as error:  # noqa: BLE001 - an extra that cannot be used must not stop the worker
             log.warning("the extra `fast` cannot be used, all goes on without it: %r", error)
         else:
-            _Loading.kernels = module
+            use(module)
     return _Loading.kernels

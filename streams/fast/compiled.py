@@ -6,5 +6,6 @@ from streams.fast.frames import frames
 from streams.fast.intern import intern, slots
 from streams.fast.scan import scan
 from streams.fast.warming import warm
+from tables.fast import compiled as tables
 
-__all__ = ["frames", "intern", "scan", "slots", "warm"]
+__all__ = ["frames", "intern", "scan", "slots", "tables", "warm"]

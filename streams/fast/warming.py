@@ -7,6 +7,7 @@ import numpy as np
 from streams.fast.frames import frames
 from streams.fast.intern import intern, slots
 from streams.fast.scan import scan
+from tables.fast import compiled as tables
 
 
 def warm() -> None:
@@ -18,3 +19,4 @@ def warm() -> None:
     hashes, places = np.zeros(1, np.uint64), np.zeros((1, 2), np.int64)
     table, used, arena = slots(hashes[:0], 4), np.zeros(3, np.int64), np.empty(1, np.uint8)
     intern(buffer, kinds[:, 0], bits[:, 0], np.uint64(1), table, hashes, places, arena, used, numbers)
+    tables.warm()

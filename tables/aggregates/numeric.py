@@ -21,11 +21,12 @@ Part = tuple["Rows", "NDArray[Any]"]
 def present(column: Column) -> Mask | None:
     """Return a mask, True where the row has a value; None if all have. An overflown number is no value."""
     mask = None if column.null is None else ~column.null
-    if column.kind in ("float", "mixed"):
+    if column.kind in ("float", "mixed") and not column.finite:
         finite = np.isfinite(column.values)
         if column.integer is not None:
             finite |= column.integer
-        if not finite.all():
+        column.finite = bool(finite.all())
+        if not column.finite:
             mask = finite if mask is None else mask & finite
     return mask
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tables import fast
 from tables.aggregates.base import Aggregate, Ragged
 from tables.aggregates.numeric import floats
 
@@ -41,11 +42,11 @@ _MIDDLE = math.log1p(-RELATIVE_ERROR)
 _LEAST = np.finfo(np.float64).tiny
 _GREATEST = np.finfo(np.float64).max
 # An entry is one integer: the bucket's ordinal, which sorts as its values do, in 18 bits, above its count in 45 bits.
-_COUNT_BITS = 45
-_COUNT = (1 << _COUNT_BITS) - 1
-_ORDINAL_BITS = 18
-_ORDINAL = (1 << _ORDINAL_BITS) - 1
-_ZERO = 1 << (_ORDINAL_BITS - 1)
+COUNT_BITS = 45
+COUNT = (1 << COUNT_BITS) - 1
+ORDINAL_BITS = 18
+ORDINAL = (1 << ORDINAL_BITS) - 1
+_ZERO = 1 << (ORDINAL_BITS - 1)
 # Buckets of floats are numbered from log(2.2e-308) / _LOG, about -35,800, to 35,850: a shift parts the signs.
 _SHIFT = 40_000
 
@@ -63,7 +64,10 @@ class Sketched(Aggregate):
         index, values = floats(fold)
         if not len(values):
             return
-        keys = np.sort((index << _ORDINAL_BITS) | ordinals(values))
+        keys = np.sort((index << ORDINAL_BITS) | ordinals(values))
+        if (loops := fast.kernels()) is not None:
+            count_in(loops.count_in, state["buckets"], fold.rows, keys)
+            return
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         add_counts(state["buckets"], fold.rows, keys[starts], np.diff(starts, append=len(keys)))
 
@@ -71,7 +75,7 @@ class Sketched(Aggregate):
         """Add the counts of equal buckets."""
         entries, lengths = other["buckets"].gather(others)
         if len(entries):
-            add_counts(into["buckets"], rows, _keys(entries, lengths), entries & _COUNT)
+            add_counts(into["buckets"], rows, _keys(entries, lengths), entries & COUNT)
 
     def quantile(self, state: View, rows: Rows, q: float) -> tuple[NDArray[np.float64], Mask]:
         """Return the q-quantile of each of the rows, and where no value was seen, shape (m,) each."""
@@ -79,11 +83,11 @@ class Sketched(Aggregate):
         null = lengths == 0
         values = np.zeros(len(rows))
         filled = lengths[~null]
-        before = np.concatenate(([0], np.cumsum(entries & _COUNT)))
+        before = np.concatenate(([0], np.cumsum(entries & COUNT)))
         ends = np.cumsum(filled)
         base = before[ends - filled]
         rank = np.floor(q * (before[ends] - base - 1)).astype(np.int64)
-        values[~null] = midpoints(entries[np.searchsorted(before, base + rank, side="right") - 1] >> _COUNT_BITS)
+        values[~null] = midpoints(entries[np.searchsorted(before, base + rank, side="right") - 1] >> COUNT_BITS)
         return values, null
 
 
@@ -102,6 +106,8 @@ def check_q(kind: str, q: Any, example: str) -> None:
 
 def ordinals(values: NDArray[np.float64]) -> Ints:
     """Return the ordinals of the buckets that the values fall into; they sort as the values do."""
+    if values.min(initial=_LEAST) >= _LEAST:
+        return np.ceil(np.log(values) / _LOG).astype(np.int64) + (_SHIFT + _ZERO)
     size = np.abs(values)
     zero = size < _LEAST
     shifted = (np.ceil(np.log(np.maximum(size, _LEAST)) / _LOG) + _SHIFT).astype(np.int64)
@@ -133,12 +139,26 @@ def add_counts(buckets: RaggedColumn, rows: Rows, keys: Ints, counts: Ints) -> N
     new = known[np.minimum(at, len(known) - 1)] != keys if len(known) else np.ones(len(keys), bool)
     at += np.cumsum(new) - new
     added = keys[new]
-    entries = _insert(entries, at[new], (added & _ORDINAL) << _COUNT_BITS)
+    entries = _insert(entries, at[new], (added & ORDINAL) << COUNT_BITS)
     entries[at] += counts
-    lengths = lengths + np.bincount(added >> _ORDINAL_BITS, minlength=len(rows))
+    lengths = lengths + np.bincount(added >> ORDINAL_BITS, minlength=len(rows))
     if lengths.max() > MAX_BUCKETS:
         entries, lengths = _collapse(entries, lengths)
     buckets.replace(rows, entries, lengths)
+
+
+def count_in(loop: Any, buckets: RaggedColumn, rows: Rows, keys: Ints) -> None:
+    """Count keys in the buckets of the rows, as `add_counts` does, by the compiled loop.
+
+    Args:
+        loop: `tables.fast.buckets.count_in`.
+        buckets: as `add_counts`.
+        rows: as `add_counts`.
+        keys: as `add_counts`, each as often as it counts.
+    """
+    largest = buckets.rewrite(rows, len(keys), lambda *column: loop(*column[:3], rows, keys, column[3]))
+    if largest > MAX_BUCKETS:
+        buckets.replace(rows, *_collapse(*buckets.gather(rows)))
 
 
 def _insert(entries: Ints, at: Ints, added: Ints) -> Ints:
@@ -153,8 +173,8 @@ def _insert(entries: Ints, at: Ints, added: Ints) -> Ints:
 
 def _keys(entries: Ints, lengths: Ints) -> Ints:
     """Return position of the row above ordinal of the bucket, for each entry."""
-    rows: Ints = np.repeat(np.arange(len(lengths)) << _ORDINAL_BITS, lengths)
-    return rows | (entries >> _COUNT_BITS)
+    rows: Ints = np.repeat(np.arange(len(lengths)) << ORDINAL_BITS, lengths)
+    return rows | (entries >> COUNT_BITS)
 
 
 def _collapse(entries: Ints, lengths: Ints) -> tuple[Ints, Ints]:
@@ -164,5 +184,5 @@ def _collapse(entries: Ints, lengths: Ints) -> tuple[Ints, Ints]:
     place = np.arange(len(entries)) - np.repeat(start, lengths)
     dropped = place < np.repeat(excess, lengths)
     row = np.repeat(np.arange(len(lengths)), lengths)[dropped]
-    np.add.at(entries, (start + excess)[row], entries[dropped] & _COUNT)
+    np.add.at(entries, (start + excess)[row], entries[dropped] & COUNT)
     return entries[~dropped], lengths - excess

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tables import fast
 from tables.aggregates.base import Fixed
 from tables.aggregates.numeric import split
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _BITS = 62
 _LOW = (1 << _BITS) - 1
 _HALF = 32
-_SAFE_EXPONENT = 1000
+SAFE_EXPONENT = 1000
 """Terms so great that cutting them would overflow are added as they are."""
 
 
@@ -102,11 +103,13 @@ def float_sums(index: Rows, values: Floats, m: int) -> tuple[Floats, Floats]:
     The leading bits of the terms are added exactly, twice, cut at positions that follow from the group's greatest term;
     what is left, less than 2^-70 of that in batches of up to 100,000, is added as it is.
     """
+    if (loops := fast.kernels()) is not None:
+        return loops.float_sums(index, values, m)  # type: ignore[no-any-return]
     greatest = np.zeros(m)
     np.maximum.at(greatest, index, np.abs(values))
     bits = len(values).bit_length() + 1
     exponent = np.frexp(greatest)[1] + bits
-    cut = np.where(exponent > _SAFE_EXPONENT, 0.0, np.ldexp(1.0, np.minimum(exponent, _SAFE_EXPONENT)))[index]
+    cut = np.where(exponent > SAFE_EXPONENT, 0.0, np.ldexp(1.0, np.minimum(exponent, SAFE_EXPONENT)))[index]
     first = (cut + values) - cut
     rest = values - first
     cut *= 2.0 ** (bits - 53)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tables.cells import MAX_CELLS, RECORD_BYTES
+from tables.folding import fold_all
 from tables.growth import growth
 from tables.records import NEVER, Record
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.unaligned.closed import Closed
-from tables.unaligned.folding import fold_all
 from tables.unaligned.names import NAME_BYTES
 from tables.unaligned.rows import OpenRows
 from tables.unaligned.span import columns_of

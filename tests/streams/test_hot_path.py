@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from streams.load import load
 from streams.plan import plan
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
+from tables import fast as tables_fast
 from tables.rocks import RocksStore
 from tests.benchmarks.batches import record_batch
 from tests.benchmarks.declarations import declaration
@@ -84,10 +85,16 @@ def calls(path: HotPath) -> int:
     return count
 
 
+def go(kernels: ModuleType | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let input and tables go this way until the test ends."""
+    monkeypatch.setattr(fast._Loading, "kernels", kernels)  # noqa: SLF001 - both ways
+    monkeypatch.setattr(tables_fast._Loaded, "kernels", kernels and kernels.tables)  # noqa: SLF001 - both ways
+
+
 @pytest.mark.parametrize("way", ["plain", "compiled"])
 def test_no_python_function_is_called_for_each_event(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From fetched bytes to the store, calls go by batches and cells, not by events."""
-    monkeypatch.setattr(fast._Loading, "kernels", fast.load() if way == "compiled" else None)  # noqa: SLF001 - both ways
+    go(fast.load() if way == "compiled" else None, monkeypatch)
     path = HotPath(tmp_path)
     assert calls(path) < MOST_CALLS
     path.store.close()
@@ -95,7 +102,7 @@ def test_no_python_function_is_called_for_each_event(way: str, tmp_path: Path, m
 
 def test_a_loop_that_creeps_in_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The count sees one call an event, wherever it is made."""
-    monkeypatch.setattr(fast._Loading, "kernels", None)  # noqa: SLF001 - the plain way
+    go(None, monkeypatch)
     path = HotPath(tmp_path)
     decode = path.engine.decode
 

@@ -1,0 +1,48 @@
+"""Float sums in a pair; the twin of `tables.aggregates.sums.float_sums`, to the last bit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from tables.aggregates.sums import SAFE_EXPONENT
+
+
+@njit(cache=True, nogil=True)
+def float_sums(index, values, m):
+    """Return the sum of the values of each of `m` groups as a pair (real, error).
+
+    Args:
+        index: shape (n,) intp, the group of each value.
+        values: shape (n,) float64, finite.
+        m: number of groups.
+    """
+    n, bits = len(values), 1
+    while n:
+        n, bits = n >> 1, bits + 1
+    cuts, parts = np.zeros(m), np.zeros((3, m))
+    for at in range(len(values)):
+        cuts[index[at]] = max(cuts[index[at]], abs(values[at]))
+    for group in range(m):
+        exponent = math.frexp(cuts[group])[1] + bits
+        cuts[group] = 0.0 if exponent > SAFE_EXPONENT else math.ldexp(1.0, exponent)
+    finer = math.ldexp(1.0, bits - 53)
+    for at in range(len(values)):
+        group, value = index[at], values[at]
+        cut = cuts[group]
+        first = (cut + value) - cut
+        rest = value - first
+        cut *= finer
+        second = (cut + rest) - cut
+        parts[0, group] += first
+        parts[1, group] += second
+        parts[2, group] += rest - second
+    for group in range(m):
+        a, b = parts[0, group], parts[1, group]
+        rounded = a + b
+        part = rounded - a
+        parts[1, group] = parts[2, group] + ((a - (rounded - part)) + (b - part))
+        parts[0, group] = rounded
+    return parts[0], parts[1]

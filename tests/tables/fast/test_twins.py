@@ -1,0 +1,111 @@
+"""The compiled loops over aggregate state do what their twins in NumPy do, to the last bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables import fast, quantile
+from tables.aggregates import sketch
+from tables.aggregates.base import Fold
+from tables.aggregates.sums import float_sums
+from tables.columns import Column
+from tables.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+CELLS = 5
+REAL = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0.1, 100)
+BATCH = st.lists(st.tuples(st.integers(0, CELLS - 1), st.none() | REAL), min_size=1, max_size=40)
+AGGREGATE = quantile(0.5, "x")
+
+
+@pytest.fixture(scope="module")
+def loops() -> ModuleType:
+    """Return the compiled loops."""
+    pytest.importorskip("numba")
+    from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
+
+    compiled.warm()
+    return compiled
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave what was loaded as it was."""
+    before = fast.kernels()
+    yield
+    fast.use(before)
+
+
+def folded(batches: list[list[tuple[int, Any]]], loops: ModuleType | None) -> list[list[int]]:
+    """Return the entries of every cell after all batches, by the loops or by NumPy."""
+    fast.use(loops)
+    state = State({"q": AGGREGATE.columns()})
+    rows = state.allocate(CELLS)
+    for batch in batches:
+        cells = np.array([cell for cell, _ in batch])
+        touched, index = np.unique(cells, return_inverse=True)
+        null = np.array([value is None for _, value in batch])
+        values = Column("float", np.array([value or 0.0 for _, value in batch]), null if null.any() else None)
+        zeros = np.zeros(len(batch), np.int64)
+        AGGREGATE.fold(state.of("q"), Fold(rows[touched], index.astype(np.intp), values, zeros, zeros))
+    return [state.of("q")["buckets"].gather(rows[cell : cell + 1])[0].tolist() for cell in range(CELLS)]
+
+
+@given(batches=st.lists(BATCH, min_size=1, max_size=6))
+def test_buckets_are_counted_alike(loops: ModuleType, batches: list[list[tuple[int, Any]]]) -> None:
+    """The same entries in the same order, whether a bucket is new or known, its row touched or not."""
+    assert folded(batches, loops) == folded(batches, None)
+
+
+@given(batches=st.lists(BATCH, min_size=1, max_size=6))
+def test_the_lowest_buckets_are_put_together_alike(loops: ModuleType, batches: list[list[tuple[int, Any]]]) -> None:
+    """A cell that has too many buckets keeps the same ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sketch, "MAX_BUCKETS", 4)
+        got = folded(batches, loops)
+        assert got == folded(batches, None)
+    assert max(map(len, got)) <= 4
+
+
+@given(batches=st.lists(BATCH, min_size=1, max_size=6))
+def test_each_value_is_counted_once(loops: ModuleType, batches: list[list[tuple[int, Any]]]) -> None:
+    """By a plain count: as many as there are values, in every cell."""
+    counts = [sum(entry & sketch.COUNT for entry in entries) for entries in folded(batches, loops)]
+    values = [cell for batch in batches for cell, value in batch if value is not None]
+    assert counts == [values.count(cell) for cell in range(CELLS)]
+
+
+@given(batch=st.lists(st.tuples(st.integers(0, CELLS - 1), REAL), max_size=60))
+def test_float_sums_are_alike(loops: ModuleType, batch: list[tuple[int, float]]) -> None:
+    """Real part and error of every group are the same bits; where a sum overflows, neither is a number."""
+    index = np.array([group for group, _ in batch], np.intp)
+    values = np.array([value for _, value in batch], np.float64)
+    found = []
+    for way in (loops, None):
+        fast.use(way)
+        with np.errstate(all="ignore"):
+            found.append(float_sums(index, values, CELLS))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_known_bucket_is_counted_in_place(loops: ModuleType) -> None:
+    """What a batch of known buckets costs is a matter of its values: no entry moves."""
+    fast.use(loops)
+    state = State({"q": AGGREGATE.columns()})
+    rows = state.allocate(1)
+    zeros, column = np.zeros(3, np.int64), state.of("q")["buckets"]
+    fold = Fold(rows, np.zeros(3, np.intp), Column("float", np.array([1.0, 1.0, 2.0])), zeros, zeros)
+    AGGREGATE.fold(state.of("q"), fold)
+    before = column.gather(rows)[0]
+    AGGREGATE.fold(state.of("q"), fold)
+    assert np.shares_memory(before, column.gather(rows)[0])
+    assert (before & sketch.COUNT).tolist() == [4, 2]
