@@ -26,7 +26,8 @@ class Column:
         ints: shape (n,) int64, only for `mixed`.
         integer: shape (n,) bool, only for `mixed`.
         codes: shape (n,) int64, where a codec knows it: `values` is `texts[codes]`.
-        texts: shape (m,) object, distinct; some may not occur in the column.
+        texts: shape (m,) object, distinct; some may not occur in the column. Of two that are views of one array
+            (`base`), the shorter is the beginning of the longer.
         finite: whether all numbers are known to be finite: a batch's aggregates look once.
     """
 

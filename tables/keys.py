@@ -138,6 +138,8 @@ class KeyCodes:
         self._single = _Front(self._learn_one)
         self._several = _Front(self._learn)
         self._order: NDArray[np.int64] | None = np.empty(0, np.int64)
+        self._numbered: NDArray[Any] | None = None
+        self._numbers: Codes = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         """Return the number of keys that have a code."""
@@ -178,10 +180,25 @@ class KeyCodes:
 
     def _translated(self, codes: Codes, texts: NDArray[Any]) -> Codes:
         """Return the codes of rows whose texts have numbers already: each text is looked up once."""
-        used = np.flatnonzero(np.bincount(codes, minlength=len(texts)))
-        found = np.empty(len(texts), np.int64)
-        found[used] = self._looked_up(texts[used].tolist())
-        return found[codes]
+        known = self._by_number(texts)
+        found = known.take(codes)
+        if found.min(initial=0) >= 0:
+            return found
+        new = np.unique(codes[found < 0])
+        known[new] = self._looked_up(texts[new].tolist())
+        found = known.take(codes)
+        known[new[known[new] < 0]] = _NEW  # what has no room now may have some later
+        return found
+
+    def _by_number(self, texts: NDArray[Any]) -> Codes:
+        """Return the codes of texts by their number, `_NEW` where none is known; they are kept from batch to batch."""
+        if texts.base is None or texts.base is not self._numbered:
+            self._numbered, self._numbers = texts.base, np.empty(0, np.int64)
+        missing = len(texts) - len(self._numbers)
+        if missing > 0:
+            grown = max(missing, len(self._numbers))
+            self._numbers = np.concatenate((self._numbers, np.full(grown, _NEW)))
+        return self._numbers
 
     def _looked_up(self, values: list[Any]) -> Codes:
         codes = np.fromiter(map(self._single.get, values, repeat(_NEW)), np.int64, len(values))
@@ -317,6 +334,7 @@ class KeyCodes:
             self._order = None
             self._single.clear()
             self._several.clear()
+            self._numbered = None
 
 
 class Named(Sequence[bytes]):

@@ -38,7 +38,7 @@ class Names:
         self._places = np.empty((_LEAST, 2), np.int64)
         self._arena = np.empty(_BYTES_EACH * _LEAST, np.uint8)
         self._used = np.zeros(3, np.int64)
-        self._texts: NDArray[Any] = np.empty(0, object)
+        self._texts: NDArray[Any] = np.empty(_LEAST, object)[:0]
 
     def codes(
         self, buffer: NDArray[np.uint8], kinds: NDArray[np.int8], bits: NDArray[np.int64]
@@ -76,6 +76,9 @@ class Names:
             return
         arena = self._arena[: self._used[1]].tobytes()
         new = [arena[start : start + length].decode() for start, length in self._places[known:count].tolist()]
-        grown = np.empty(count, object)
-        grown[:known], grown[known:] = self._texts, new
-        self._texts = grown
+        room: Any = self._texts.base
+        if count > len(room):
+            room = np.empty(2 * count, object)
+            room[:known] = self._texts
+        room[known:count] = new
+        self._texts = room[:count]

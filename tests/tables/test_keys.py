@@ -149,3 +149,32 @@ def test_key_values_are_for_display() -> None:
     assert key_values(b"3", 1) == ("3",)
     assert key_values(key_bytes(("a", 3, 0.5)), 3) == ("a", 3, 0.5)
     assert json.loads(key_bytes(("a", 3))) == ["a", 3]
+
+
+numbered = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 30), max_size=20),  # numbers of texts in a batch
+        st.sampled_from(["go on", "go on", "forget", "begin anew"]),
+    ),
+    max_size=12,
+)
+
+
+@given(numbered, st.integers(5, 40))
+def test_texts_that_have_numbers_get_the_codes_of_their_bytes(steps: list[tuple[list[int], str]], limit: int) -> None:
+    """Whatever is kept of them from batch to batch: keys that were forgotten, or had no room, are asked for again."""
+    keys, words = KeyCodes(limit), "abc"
+    room, known = np.empty(64, object), 0
+    for numbers, then in steps:
+        known = max([known, *[number + 1 for number in numbers]])
+        room[:known] = [f"{words}{number % 40}" for number in range(known)]
+        texts, codes = room[:known], np.array(numbers, np.int64)
+        got = keys.encode([Column("text", texts[codes], codes=codes, texts=texts)])
+        assert got.tolist() == keys.encode([text(*texts[codes].tolist())]).tolist()
+        assert len(keys) == min(limit, len(keys) + len(set(texts[codes[got == FULL]])))
+        named = [key.decode() for key in keys.keys(got[got >= 0])]
+        assert named == [word for word, code in zip(texts[codes], got, strict=True) if code >= 0]
+        if then == "forget":
+            keys.keep_only(np.zeros(keys.size, bool))
+        if then == "begin anew":
+            room, known, words = np.empty(64, object), 0, words[::-1]

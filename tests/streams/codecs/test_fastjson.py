@@ -161,7 +161,7 @@ def test_the_corners_of_json(record: bytes) -> None:
 def test_many_texts_keep_their_codes_and_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of texts grows within a batch, and begins anew between two."""
     monkeypatch.setattr("streams.fast.names.MAX_CODES", 5000)
-    decoder = JsonDecoder({"t": "text"})
+    decoder, base, before = JsonDecoder({"t": "text"}), None, []
     for begin in (0, 2000, 9000, 0):
         texts = [f"text {number % 7000} {'x' * (number % 40)}" for number in range(begin, begin + 9000)]
         column = decoder.decode(packed([json.dumps({"t": text}).encode() for text in texts])).columns["t"]
@@ -169,6 +169,9 @@ def test_many_texts_keep_their_codes_and_are_forgotten_when_they_are_too_many(mo
         assert column.codes is not None
         assert column.texts is not None
         assert column.texts[column.codes].tolist() == texts
+        if column.texts.base is base:  # who keeps something by number may go on
+            assert column.texts[: len(before)].tolist() == before
+        base, before = column.texts.base, column.texts.tolist()
 
 
 def test_a_stream_of_unsure_rows_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
