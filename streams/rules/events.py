@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _OFFSET = 14695981039346656037
 _PRIME = 1099511628211
 _MASK = (1 << 64) - 1
+LIVE = 16_384
+"""Alerts whose fingerprints are kept from when they fire until they are resolved."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999
 
@@ -29,13 +32,19 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     Source: prometheus/common, `model/signature.go`, `labelSetToFingerprint`: FNV-1a (64 bits) over name, 0xff, value,
     0xff of each label in the order of the names' bytes.
     """
-    named = sorted((name.encode(), value.encode()) for name, value in labels.items())
+    named = sorted([(name.encode(), value.encode()) for name, value in labels.items()])
+    return _digest(b"".join([name + b"\xff" + value + b"\xff" for name, value in named]))
+
+
+@lru_cache(LIVE)
+def _digest(signature: bytes) -> str:
     digest = _OFFSET
-    for byte in b"".join(name + b"\xff" + value + b"\xff" for name, value in named):
+    for byte in signature:
         digest = (digest ^ byte) * _PRIME & _MASK
     return f"{digest:016x}"
 
 
+@lru_cache
 def rfc3339(ms: int) -> str:
     """Return the time as RFC 3339 text in UTC with milliseconds: `2015-05-17T10:05:03.000Z`."""
     instant = _EPOCH + timedelta(milliseconds=min(max(ms, 0), _LAST))
