@@ -34,12 +34,6 @@ def kernels() -> ModuleType | None:
     return _Loading.kernels
 
 
-def use(module: ModuleType | None) -> None:
-    """Take the compiled loops, and those of the tables with them; None goes the plain way from now on."""
-    _Loading.kernels = module
-    tables_fast.use(None if module is None else module.tables)
-
-
 def installed() -> bool:
     """Return whether numba is there and not turned off."""
     return os.environ.get(ENVIRONMENT) != "0" and importlib.util.find_spec("numba") is not None
@@ -73,5 +67,6 @@ def load() -> ModuleType | None:
         except Exception as error:  # noqa: BLE001 - an extra that cannot be used must not stop the worker
             log.warning("the extra `fast` cannot be used, all goes on without it: %r", error)
         else:
-            use(module)
+            _Loading.kernels = module
+            tables_fast.use(module.tables)
     return _Loading.kernels
