@@ -24,7 +24,7 @@ class Share:
         others = sorted(each.used for each in self.budget.shares if each is not self)
         for number, used in enumerate(others):
             fair = left // (len(others) - number + 1)
-            if used >= fair:
+            if used > fair:
                 return fair
             left -= used
         return left
