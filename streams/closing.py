@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from streams.rules.judge import limit_key
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Windows = list[tuple[int, "Codes"]]
 Item = tuple[bytes, "Change | Event | None"]
 EVER = 1 << 62
+_key = itemgetter(0)
 
 
 class Closer:
@@ -102,7 +104,7 @@ class Closer:
     def _next(self, occupied: int | None, end: int) -> int | None:
         """Return the next window that has to be judged before `end`."""
         window, key = self._engine.progress.judged
-        if key:
+        if key or occupied == window:
             return window
         live = self._judge.next_window(window)
         found = [each for each in (occupied, live) if each is not None and each < end]
@@ -126,7 +128,7 @@ class Closer:
         self._note_limits(window)
         self._count(0)
         shown = self._shown([rows] if portions == 1 else self._portions(window, after))
-        yield from self._apply(merge(shown, _keyed(changes), key=lambda item: item[0]), window)
+        yield from self._apply(merge(shown, _keyed(changes), key=_key), window)
 
     def _shown(self, portions: Iterable[Rows]) -> Iterator[Item]:
         """Yield the rows of a window as others are told of them; where nobody is told, they are not looked at."""
@@ -165,7 +167,7 @@ class Closer:
     def _apply(self, items: Iterable[Item], window: int | None) -> Iterator[Write]:
         """Let changes happen and rows go out, key by key; `window` is the step that is judged, None for open rows."""
         engine = self._engine
-        for key, each in groupby(items, key=lambda item: item[0]):
+        for key, each in groupby(items, key=_key):
             work = [item for _, item in each]
             if engine.full(work):
                 yield from engine.send()
@@ -246,5 +248,5 @@ def marked_key(text: str) -> bytes:
     return text[1:].encode("latin-1")
 
 
-def _keyed(changes: Iterable[Change]) -> Iterator[Item]:
-    return ((change.key, change) for change in changes)
+def _keyed(changes: Iterable[Change]) -> list[Item]:
+    return [(change.key, change) for change in changes]

@@ -315,8 +315,7 @@ class TableEngine:
 
     def full(self, work: Sequence[Change | Event | None]) -> bool:
         """Return whether what one key brings has no room in the write that is being filled."""
-        records = sum(1 if isinstance(item, Event) else 2 for item in work if item is not None)
-        return self.cutter.full(self.draft, records)
+        return self.cutter.full(self.draft, 2 * len(work))
 
     def enter(self, item: Change | Event | None) -> None:
         """Let a change happen, or a row go out, with the write that is being filled.

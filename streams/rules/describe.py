@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.rules.events import alert_event, window_of
+from streams.rules.events import alert_event, path, window_of
 from streams.rules.templates import Template
 from tables.keys import key_values
 
@@ -28,9 +28,10 @@ class Descriptions:
         """Find out whether labels can change while an alert lives."""
         self._plan, self._table, self._panes = plan, table, panes
         self._steady = all(map(_steady, plan.labels.values()))
+        self._shown: tuple[int | None, dict[str, int] | None] = None, None
 
     def labels(self, key: bytes, values: dict[str, Any], value: Any, live: Live | None) -> dict[str, str]:
-        """Return the labels of an alert: key fields, then declared ones, then `alertname`; empty ones are none.
+        """Return the labels of an alert by name: key fields, declared ones, and `alertname`; empty ones are none.
 
         Args:
             key: table key.
@@ -45,10 +46,12 @@ class Descriptions:
         columns = {**fields, **values}
         declared = {name: each.render(labels, value, columns) for name, each in self._plan.labels.items()}
         labels = {**labels, **declared, "alertname": self._plan.alert.alert}
-        return {name: text for name, text in labels.items() if text}
+        return {name: labels[name] for name in sorted(labels) if labels[name]}
 
     def annotations(self, key: bytes, live: Live) -> dict[str, str]:
         """Return the annotations over the row that held last."""
+        if not self._plan.annotations:
+            return {}
         columns = {**self._fields(key), **live.values}
         return {name: each.render(live.labels, live.value, columns) for name, each in self._plan.annotations.items()}
 
@@ -59,7 +62,7 @@ class Descriptions:
             self.annotations(key, live),
             topic=self._plan.topic,
             table=self._table.name,
-            key=",".join(map(str, self._fields(key).values())),
+            key=path(key, len(self._table.key)),
             window=self._window(live),
             ends_at=ends_at,
         )
@@ -68,7 +71,9 @@ class Descriptions:
         """Return the window of the row that held last."""
         if live.start is not None and live.end is not None:
             return {"start": live.start, "end": live.end}
-        return window_of(self._panes, live.window)
+        if live.window != self._shown[0]:
+            self._shown = live.window, window_of(self._panes, live.window)
+        return self._shown[1]
 
     def _fields(self, key: bytes) -> dict[str, Any]:
         return dict(zip(self._table.key, key_values(key, len(self._table.key)), strict=True))

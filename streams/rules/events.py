@@ -11,17 +11,20 @@ from urllib.parse import quote
 import msgspec
 
 from streams.effects import Event
+from tables.keys import key_values
 from tables.windows import Panes
 
 if TYPE_CHECKING:
     from streams.rules.life import Live
     from tables.windows import Steps
 
+Status = Literal["firing", "resolved"]
 _OFFSET = 14695981039346656037
 _PRIME = 1099511628211
 _MASK = (1 << 64) - 1
 LIVE = 16_384
 """Alerts whose fingerprints are kept from when they fire until they are resolved."""
+_encode = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999
 
@@ -32,16 +35,21 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     Source: prometheus/common, `model/signature.go`, `labelSetToFingerprint`: FNV-1a (64 bits) over name, 0xff, value,
     0xff of each label in the order of the names' bytes.
     """
-    named = sorted([(name.encode(), value.encode()) for name, value in labels.items()])
-    return _digest(b"".join([name + b"\xff" + value + b"\xff" for name, value in named]))
+    return _digest(tuple(labels.items()))
 
 
 @lru_cache(LIVE)
-def _digest(signature: bytes) -> str:
+def _digest(labels: tuple[tuple[str, str], ...]) -> str:
     digest = _OFFSET
-    for byte in signature:
+    for byte in b"".join([part.encode() + b"\xff" for label in sorted(labels) for part in label]):
         digest = (digest ^ byte) * _PRIME & _MASK
     return f"{digest:016x}"
+
+
+@lru_cache(LIVE)
+def path(key: bytes, fields: int) -> str:
+    """Return how a view's path names a table key of so many fields, percent-encoded."""
+    return quote(",".join(map(str, key_values(key, fields))), safe="")
 
 
 @lru_cache
@@ -56,6 +64,20 @@ def window_of(steps: Steps, window: int) -> dict[str, int] | None:
     if not steps.windowed or not isinstance(steps, Panes):
         return None
     return {"start": steps.start(window), "end": steps.end(window)}
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    """The value of an alert event, with the names of Alertmanager."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: str
+    ends_at: str | None
+    status: Status
+    fingerprint: str
+    generator_url: str = msgspec.field(name="generatorURL")
+    values: Mapping[str, Any]
+    window: Mapping[str, int] | None
 
 
 def alert_event(  # noqa: PLR0913 - an event says this much
@@ -75,23 +97,23 @@ def alert_event(  # noqa: PLR0913 - an event says this much
         annotations: rendered over that row.
         topic: where to.
         table: name of the table, for `generatorURL`.
-        key: the table key as a view's path names it, not yet percent-encoded.
+        key: the table key as a view's `path` names it.
         window: that row's window.
         ends_at: when it was resolved, in ms.
     """
-    status: Literal["firing", "resolved"] = "firing" if ends_at is None else "resolved"
+    status: Status = "firing" if ends_at is None else "resolved"
     starts_at = rfc3339(live.fired_at or 0)
     name = fingerprint(live.labels)
-    body: dict[str, Any] = {
-        "labels": dict(sorted(live.labels.items())),
-        "annotations": dict(annotations),
-        "startsAt": starts_at,
-        "endsAt": None if ends_at is None else rfc3339(ends_at),
-        "status": status,
-        "fingerprint": name,
-        "generatorURL": f"/api/v1/tables/{table}/{quote(key, safe='')}",
-        "values": live.values,
-        "window": window,
-    }
+    body = _Body(
+        live.labels,
+        annotations,
+        starts_at,
+        None if ends_at is None else rfc3339(ends_at),
+        status,
+        name,
+        f"/api/v1/tables/{table}/{key}",
+        live.values,
+        window,
+    )
     headers = (("id", f"{name}-{starts_at}-{status}".encode()),)
-    return Event(topic, name.encode(), msgspec.json.encode(body), headers)
+    return Event(topic, name.encode(), _encode(body), headers)

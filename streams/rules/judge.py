@@ -141,7 +141,8 @@ def limit_key(rule: str) -> bytes:
 
 
 def _together(changes: Iterable[list[Change]]) -> list[Change]:
-    return list(merge(*changes, key=lambda change: change.key))
+    found = list(changes)
+    return found[0] if len(found) == 1 else list(merge(*found, key=lambda change: change.key))
 
 
 def _view(rule: Rule, key: bytes, live: Live) -> AlertView:

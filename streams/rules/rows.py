@@ -79,9 +79,9 @@ class Rows:
 
     def values(self) -> Iterator[dict[str, Any]]:
         """Yield the aggregates of each row by name, as plain Python values."""
-        columns = [column.tolist() for column in self.results.values()]
-        for row in zip(*columns, strict=True):
-            yield dict(zip(self.results, row, strict=True))
+        names = tuple(self.results)
+        for row in zip(*[self.results[name].tolist() for name in names], strict=True):
+            yield dict(zip(names, row, strict=True))
 
 
 def _column(values: Sequence[Any], use: FieldType) -> Column:

@@ -8,7 +8,6 @@ keys that hold or are live; those that do not hold cost one comparison on arrays
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,8 +27,7 @@ Outcome = dict[bytes, Live | None]
 """What judged keys come to: their alert, None for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What one judgement changes for one key of one rule.
 
     Args:
@@ -53,8 +51,7 @@ class Change:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A row that holds: its values, `$value`, its window, and the time from which an alert of it counts."""
 
     values: dict[str, Any]
@@ -118,8 +115,15 @@ class Rule:
         if live is None or live.labels != labels:
             live = Live(hit.begins, labels, hit.values, hit.value, hit.window, start=hit.start, end=hit.end)
         else:
-            now_held = {name: getattr(hit, name) for name in ("values", "value", "window", "start", "end")}
-            live = msgspec.structs.replace(live, missed_at=None, **now_held)
+            live = msgspec.structs.replace(
+                live,
+                missed_at=None,
+                values=hit.values,
+                value=hit.value,
+                window=hit.window,
+                start=hit.start,
+                end=hit.end,
+            )
         # A window fires as from its closing step; an open one as from its start, once it was active long enough.
         fires_at = max(hit.begins, live.active_at + self._hold) if self._eager else now
         return matured(live, now, self._hold, fires_at)
@@ -233,8 +237,13 @@ class PaneRule(Rule):
 
     def next_window(self, window: int) -> int | None:
         """Return the first window from `window` on whose judgement changes an alert even if it has no row."""
-        found = [self._changes_at(live, window) for live in self.live.values()]
-        return min(found, default=None)
+        found = None
+        for live in self.live.values():
+            at = self._changes_at(live, window)
+            if at == window:  # none changes before it
+                return window
+            found = at if found is None else min(found, at)
+        return found
 
     def deadline(self) -> int | None:
         """Return the least watermark at which an alert of a table without window changes by the passing of time."""

@@ -34,8 +34,10 @@ def size_bound(records: Sequence[Record]) -> int:
 
 def event_bound(event: Event) -> int:
     """Return an upper bound in bytes on what an event adds to a record batch."""
-    headers = sum(10 + len(name.encode()) + len(value) for name, value in event.headers)
-    return RECORD_BYTES + len(event.key or b"") + len(event.value or b"") + headers + 4
+    size = RECORD_BYTES + len(event.key or b"") + len(event.value or b"") + 4
+    for name, value in event.headers:
+        size += 10 + len(name.encode()) + len(value)
+    return size
 
 
 async def build(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiokafka.partitioner import murmur2
 
 from streams.letters import OFFSET, TRUNCATED
@@ -134,7 +134,7 @@ def without_value(event: Event, limit: int) -> Event:
     size = len(event.value or b"")
     headers = (*event.headers, (TRUNCATED, b"%d" % size))
     key = event.key if event.key is None or len(event.key) <= max(limit // 2, KEY_BYTES) else None
-    return replace(event, key=key, value=None, headers=headers)
+    return msgspec.structs.replace(event, key=key, value=None, headers=headers)
 
 
 class Placement:

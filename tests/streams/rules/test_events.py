@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.rules.events import alert_event, fingerprint, rfc3339, window_of
+from streams.rules.events import alert_event, fingerprint, path, rfc3339, window_of
 from streams.rules.life import Live
 from tables import tumbling
 from tables.windows import panes
@@ -53,9 +53,15 @@ def test_rfc3339_reads_back(at: int) -> None:
 @pytest.mark.parametrize(("ends_at", "status"), [(None, "firing"), (1_431_857_163_000, "resolved")])
 def test_event(ends_at: int | None, status: str) -> None:
     """An event has Alertmanager's fields, the row and window behind it, and the fingerprint as key."""
-    live = Live(1, {"host": "a/b", "alertname": "High"}, {"n": 3}, 3, 0, fired_at=1_431_857_103_000)
+    live = Live(1, {"alertname": "High", "host": "a/b"}, {"n": 3}, 3, 0, fired_at=1_431_857_103_000)
     event = alert_event(
-        live, {"summary": "x"}, topic="t", table="traffic", key="a/b", window={"start": 0, "end": 9}, ends_at=ends_at
+        live,
+        {"summary": "x"},
+        topic="t",
+        table="traffic",
+        key=path(b"a/b", 1),
+        window={"start": 0, "end": 9},
+        ends_at=ends_at,
     )
     name = fingerprint(live.labels)
     assert json.loads(event.value or b"") == {
