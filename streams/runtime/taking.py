@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.runtime.inbox import LARGE
 from streams.settings import FETCH_BYTES
 
-INPUT_BYTES = 256 << 20
+INPUT_BYTES = 96 << 20
 """Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
 MOST_BYTES = 6 << 20
 """The most that one batch holds, where there are few partitions, and cells that many events share a write of."""
