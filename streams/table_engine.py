@@ -314,7 +314,7 @@ class TableEngine:
     # output
 
     def full(self, work: Sequence[Change | Event | None]) -> bool:
-        """Return whether what one key brings has no room in the write that is being filled."""
+        """Return whether what one key brings, two records an item at most as a rule, has no room in the write."""
         return self.cutter.full(self.draft, 2 * len(work))
 
     def enter(self, item: Change | Event | None) -> None:

@@ -53,7 +53,7 @@ def test_rfc3339_reads_back(at: int) -> None:
 @pytest.mark.parametrize(("ends_at", "status"), [(None, "firing"), (1_431_857_163_000, "resolved")])
 def test_event(ends_at: int | None, status: str) -> None:
     """An event has Alertmanager's fields, the row and window behind it, and the fingerprint as key."""
-    live = Live(1, {"alertname": "High", "host": "a/b"}, {"n": 3}, 3, 0, fired_at=1_431_857_103_000)
+    live = Live(1, {"host": "a/b", "alertname": "High"}, {"n": 3}, 3, 0, fired_at=1_431_857_103_000)
     event = alert_event(
         live,
         {"summary": "x"},
