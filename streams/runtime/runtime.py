@@ -110,6 +110,7 @@ class Runtime:
         self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
         self.consumer.behind = self.behind
+        self.consumer.busy = self.busy
         self.consumer.drained = self.drained
         self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
@@ -258,6 +259,10 @@ class Runtime:
         """Return whether most partitions have input that waits."""
         partitions = list(self.partitions.values())
         return 2 * sum(bool(each.inbox) for each in partitions) > len(partitions)
+
+    def busy(self) -> bool:
+        """Return whether a partition computes, or has input that waits."""
+        return self.turn.taken or any(each.inbox for each in list(self.partitions.values()))
 
     def accept(self, tp: TP, records: Any) -> None:
         """Hand a fetched batch to its partition."""

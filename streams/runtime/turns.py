@@ -29,6 +29,11 @@ class Turn:
         """Let nobody compute."""
         self._lock = asyncio.Lock()
 
+    @property
+    def taken(self) -> bool:
+        """Whether a partition computes, or has just done so; may be asked by any thread."""
+        return self._lock.locked()
+
     async def __aenter__(self) -> None:
         """Wait for the turn."""
         await self._lock.acquire()

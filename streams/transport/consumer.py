@@ -145,6 +145,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.wanted: Callable[[], set[TP]] = set
         self.behind: Callable[[], bool] = bool
+        self.busy: Callable[[], bool] = bool
         self.drained: Callable[[], Any] | None = None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,9 +15,10 @@ from streams.letters import OFFSET, TRUNCATED
 from streams.transport.appender import DELIVERY_SECONDS, Appender
 from streams.transport.batches import HEADER_BYTES, event_bound
 from streams.transport.errors import Fenced, TooLarge, WriteFailed
+from streams.transport.groupcommit import GroupCommit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.effects import Event
     from streams.transport.client import Client
@@ -42,7 +43,7 @@ class EventProducer:
         self._client = client
         self._seconds = delivery_seconds
         self._compression = compression
-        self._appenders: dict[Target, tuple[Appender, asyncio.Lock]] = {}
+        self._appenders: dict[Target, tuple[Appender, GroupCommit]] = {}
         self.truncated = 0
         """Dead letters and late rows that were sent without their value, for their topic does not take it."""
 
@@ -62,18 +63,18 @@ class EventProducer:
         place = {topic: Placement(await self._client.partition_count(topic)) for topic in {e.topic for e in events}}
         for event in events:
             groups.setdefault((event.topic, place[event.topic].of(event)), []).append(event)
-        work = [(target, list(await self._cut(target, group))) for target, group in groups.items()]
-        if len(work) == 1:
-            await self._send(*work[0])
-            return
-        results = await asyncio.gather(*(self._send(*part) for part in work), return_exceptions=True)
+        work = [await self._fitted(target, group) for target, group in groups.items()]
+        results = await asyncio.gather(*(line.send(*part) for line, part in work), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _cut(self, target: Target, events: list[Event]) -> Iterator[list[Event]]:
-        appender, _ = await self._appender(target)
-        return pack([self._fitting(event, appender.limit) for event in events], appender.limit)
+    async def _fitted(self, target: Target, events: list[Event]) -> tuple[GroupCommit, tuple[list[Event], int, int]]:
+        """Return who sends the events of a partition, and these as they fit, their size and the limit."""
+        appender, line = await self._appender(target)
+        fitting = [self._fitting(event, appender.limit) for event in events]
+        size = sum(_size(event, appender.limit) for event in fitting)
+        return line, (fitting, HEADER_BYTES + size, appender.limit)
 
     def _fitting(self, event: Event, limit: int) -> Event:
         """Return a letter without its value if it does not fit its topic; other events as they are."""
@@ -87,11 +88,9 @@ class EventProducer:
         )  # fmt: skip
         return without_value(event, limit)
 
-    async def _send(self, target: Target, batches: list[list[Event]]) -> None:
-        appender, lock = await self._appender(target)
-        async with lock:
-            for batch in batches:
-                await self._append(appender, batch)
+    async def _write(self, appender: Appender, events: Sequence[Event]) -> None:
+        for batch in pack(events, appender.limit):
+            await self._append(appender, batch)
 
     async def _append(self, appender: Appender, batch: list[Event]) -> None:
         if appender.broken:
@@ -116,11 +115,11 @@ class EventProducer:
             size = event_bound(batch[0])
             raise TooLarge(f"{appender.name}: the broker refuses an event of {size} bytes: raise max.message.bytes")
 
-    async def _appender(self, target: Target) -> tuple[Appender, asyncio.Lock]:
+    async def _appender(self, target: Target) -> tuple[Appender, GroupCommit]:
         if target not in self._appenders:
             appender = Appender(self._client, *target, self._seconds, self._compression)
             await appender.begin(await self._client.init_producer(None))
-            self._appenders.setdefault(target, (appender, asyncio.Lock()))
+            self._appenders.setdefault(target, (appender, GroupCommit(partial(self._write, appender))))
         return self._appenders[target]
 
 
@@ -160,7 +159,22 @@ _hash = lru_cache(1 << 16)(murmur2)
 """aiokafka's murmur2 costs 3 us, and the keys of rows come again with every window."""
 
 
-def pack(events: list[Event], limit: int) -> Iterator[list[Event]]:
+def _size(event: Event, limit: int) -> int:
+    """Return what an event adds to a batch at most, bytes.
+
+    Raises:
+        TooLarge: a batch of it alone is larger than the limit.
+    """
+    size = event_bound(event)
+    if HEADER_BYTES + size > limit:
+        raise TooLarge(
+            f"an event of {size} bytes for topic {event.topic!r} (key {event.key!r}) is larger than the topic takes"
+            f" ({limit} bytes): raise its max.message.bytes, or make the event smaller"
+        )
+    return size
+
+
+def pack(events: Iterable[Event], limit: int) -> Iterator[list[Event]]:
     """Cut events, in order, into batches of at most `limit` bytes.
 
     Raises:
@@ -169,12 +183,7 @@ def pack(events: list[Event], limit: int) -> Iterator[list[Event]]:
     batch: list[Event] = []
     size = HEADER_BYTES
     for event in events:
-        more = event_bound(event)
-        if HEADER_BYTES + more > limit:
-            raise TooLarge(
-                f"an event of {more} bytes for topic {event.topic!r} (key {event.key!r}) is larger than the topic takes"
-                f" ({limit} bytes): raise its max.message.bytes, or make the event smaller"
-            )
+        more = _size(event, limit)
         if batch and size + more > limit:
             yield batch
             batch, size = [], HEADER_BYTES

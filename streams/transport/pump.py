@@ -29,7 +29,10 @@ TAKE_RECORDS = 30_000
 """Records of one take of a partition: they are decoded in one turn, about; what is left is taken next."""
 GATHER_BYTES = 1 << 20
 GATHER_MS = 10
-"""What an answer waits for, and how long at most, while the input that came before is not worked on yet."""
+"""What an answer waits for, and how long at most, while input of most partitions is not worked on yet."""
+BUSY_BYTES = 32 << 10
+BUSY_MS = 8
+"""The same while anything is worked on: an answer that came at once would wait here, and cost the broker one more."""
 
 
 class Pump:
@@ -109,15 +112,16 @@ class Pump:
         bounds = consumer.max_take_bytes, TAKE_RECORDS
         found = fetch.take(fetcher, tps, *bounds, max_batch_bytes=consumer.max_batch_bytes)
         self._starved = not underway.isdisjoint(fetcher._records)
-        if found:
-            self._gather(fetcher)
+        self._gather(fetcher)
         return found
 
     def _gather(self, fetcher: Any) -> None:
-        """Say how much the next fetch waits for, and may bring: where partitions lag, the broker gathers for them."""
+        """Say how much the next fetch waits for, and may bring: where there is work already, the broker gathers."""
         settings = self._consumer.fetch_settings
         least, wait = settings["fetch_min_bytes"], settings["fetch_max_wait_ms"]
         if self._consumer.behind():
             least, wait = max(least, GATHER_BYTES), min(wait, GATHER_MS)
+        elif self._consumer.busy():
+            least, wait = max(least, BUSY_BYTES), min(wait, BUSY_MS)
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least, wait
         fetcher._max_partition_fetch_bytes = self._consumer.max_fetch_bytes or settings["max_partition_fetch_bytes"]

@@ -11,6 +11,12 @@ from tests.brokers import KafkaCluster
 
 BROKER_CORE = 1
 WORKER_CORE = 0
+NO_RETENTION = {"log_retention_check_interval_ms": str(86_400_000)}
+"""Nothing is deleted while a benchmark runs.
+
+Flink and Kafka Streams give what they write the time of its event, which is two years ago: the broker, which looks
+every five minutes, would take it for older than a week and delete it before it is compared.
+"""
 
 
 @contextmanager
@@ -21,7 +27,7 @@ def apache(**settings: str) -> Iterator[str]:
         settings: server properties, with `_` for `.`.
     """
     with _on(BROKER_CORE):
-        cluster = KafkaCluster(1, **settings)
+        cluster = KafkaCluster(1, **NO_RETENTION | settings)
         try:
             cluster.start()
             yield cluster.bootstrap

@@ -31,7 +31,7 @@ def test_one_computes_at_a_time_and_short_work_goes_between() -> None:
 
 
 def test_a_computation_that_fails_gives_its_turn_away() -> None:
-    """An error in one partition does not stop the others."""
+    """An error in one partition does not stop the others; the turn is taken until some passes later, and then free."""
 
     async def check() -> None:
         turn = Turn()
@@ -39,6 +39,10 @@ def test_a_computation_that_fails_gives_its_turn_away() -> None:
             async with turn:
                 raise ValueError("mine")
         async with asyncio.timeout(5), turn:
-            pass
+            assert turn.taken
+        assert turn.taken
+        for _ in range(PASSES + 1):
+            await asyncio.sleep(0)
+        assert not turn.taken
 
     asyncio.run(check())

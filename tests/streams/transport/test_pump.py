@@ -15,7 +15,7 @@ from faust.types import TP
 
 from streams.transport import pump
 from streams.transport.bell import Bell
-from streams.transport.pump import GATHER_BYTES, GATHER_MS, Pump
+from streams.transport.pump import BUSY_BYTES, BUSY_MS, GATHER_BYTES, GATHER_MS, Pump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class Source:
         self.failure: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
-        self.lag = False
+        self.lag = self.active = False
         self.app = None
         self.batch_topics = frozenset({"in"})
         self.max_take_bytes = self.max_batch_bytes = 1
@@ -57,6 +57,15 @@ class Source:
     def behind(self) -> bool:
         """Say what the test says."""
         return self.lag
+
+    def busy(self) -> bool:
+        """Say what the test says."""
+        return self.active
+
+    def asked(self) -> tuple[int, int, int]:
+        """Return what the next fetch waits for, bytes and ms, and may bring of a partition."""
+        fetcher = self.fetcher
+        return fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms, fetcher._max_partition_fetch_bytes
 
     async def hand_over(self, taken: Any) -> None:
         """Keep what comes, when the gate is open."""
@@ -202,17 +211,38 @@ def test_a_cancelled_run_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(source.ready[A]) == ["a1"]
 
 
-def test_the_broker_gathers_for_those_that_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where input waits, the next fetch waits for much, a few ms; else it is what the settings say."""
+def test_the_broker_gathers_for_those_that_have_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where most input waits, the next fetch waits for much, a few ms; where some work is done, for less.
+
+    Else for nothing. What the settings say is kept where it is larger, or sooner.
+    """
     seen = []
 
     async def script(source: Source, _: asyncio.Task[None]) -> None:
-        for lag in (True, False):
-            source.lag, source.max_fetch_bytes = lag, 9 if lag else None
+        for lag, active, least in ((True, True, 1), (False, True, 1), (False, False, 1), (False, True, BUSY_BYTES + 1)):
+            source.lag, source.active, source.max_fetch_bytes = lag, active, 9 if lag else None
+            source.fetch_settings["fetch_min_bytes"] = least
             source.put(A, "a")
             await settled()
-            names = ("_fetch_min_bytes", "_fetch_max_wait_ms", "_max_partition_fetch_bytes")
-            seen.append(tuple(getattr(source.fetcher, name) for name in names))
+            seen.append(source.asked())
 
     played(monkeypatch, script)
-    assert seen == [(GATHER_BYTES, GATHER_MS, 9), (1, 500, 7)]
+    busy = (BUSY_BYTES + 1, BUSY_MS, 7)
+    assert seen == [(GATHER_BYTES, GATHER_MS, 9), (BUSY_BYTES, BUSY_MS, 7), (1, 500, 7), busy]
+
+
+def test_a_quiet_topic_is_not_asked_every_few_ms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last records of a busy moment are followed by silence: the fetch after next waits as long as it may."""
+    seen = []
+
+    async def script(source: Source, _: asyncio.Task[None]) -> None:
+        source.active = True
+        source.put(A, "a")
+        await settled()
+        source.active = False
+        source.nudge()
+        await settled()
+        seen.append(source.asked())
+
+    played(monkeypatch, script)
+    assert seen == [(1, 500, 7)]
