@@ -11,11 +11,12 @@ from tests.brokers import KafkaCluster
 
 BROKER_CORE = 1
 WORKER_CORE = 0
-NO_RETENTION = {"log_retention_check_interval_ms": str(86_400_000)}
+NO_RETENTION = {"log_initial_task_delay_ms": str(86_400_000)}
 """Nothing is deleted while a benchmark runs.
 
-Flink and Kafka Streams give what they write the time of its event, which is two years ago: the broker, which looks
-every five minutes, would take it for older than a week and delete it before it is compared.
+Flink and Kafka Streams give what they write the time of its event, which is two years ago: the broker, which looks half
+a minute after its start and then every five minutes, would take it for older than a week and delete it before it is
+compared.
 """
 
 
