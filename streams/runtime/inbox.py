@@ -23,10 +23,16 @@ class Inbox:
         """Hold nothing."""
         self._batches: list[Records] = []
         self._bytes = 0
+        self._in_work = 0
 
     def __len__(self) -> int:
         """Return the number of batches."""
         return len(self._batches)
+
+    @property
+    def held(self) -> int:
+        """The bytes of all batches, of those in work too."""
+        return self._bytes + self._in_work
 
     def room(self, most: int) -> bool:
         """Return whether another batch may come.
@@ -43,7 +49,17 @@ class Inbox:
         self._bytes += records.size()
 
     def take(self) -> list[Records]:
-        """Return all that waits, and hold nothing."""
+        """Return all that waits, to be worked on; nothing waits any more."""
         waiting = self._batches
+        self._in_work += self._bytes
         self._batches, self._bytes = [], 0
         return waiting
+
+    def done(self) -> None:
+        """Note that nothing is in work any more."""
+        self._in_work = 0
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self.take()
+        self.done()

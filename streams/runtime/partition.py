@@ -143,7 +143,7 @@ class InputPartition:
             except TimeoutError:
                 log.warning("%s: a batch did not end within %.1f s and is given up", self.origin, deadline)
         await self._cancel()
-        self.inbox.take()
+        self.inbox.clear()
 
     async def close(self) -> None:
         """Stop at once and close the stores of tables that are not followed from now on."""
@@ -206,7 +206,7 @@ class InputPartition:
         """Drop what is in memory: it may be ahead of the changelog."""
         self._between.set()
         self._hold.note(held=False)
-        self.inbox.take()
+        self.inbox.clear()
         self._gap = False
         for table in self.tables:
             table.forget(error)
@@ -273,10 +273,8 @@ class InputPartition:
                 if not await self._work.wait(self._hold.left(self.runtime.tick_interval)):
                     await self._guarded(self._tick() if self._hold.since is None else self._flush())
                 continue
-            full, waiting = not self.wants(), self.inbox.take()
-            if full:
-                self.runtime.changed()
-            await self._guarded(self._batch(waiting))
+            await self._guarded(self._batch(self.runtime.work_of(self)))
+            self.runtime.worked(self)
         if self._hold.since is not None:
             await self._guarded(self._flush())
 

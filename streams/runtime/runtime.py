@@ -22,7 +22,7 @@ from streams.runtime.rekeyed import Outlets, RekeyedPartition
 from streams.runtime.restoring import Turns
 from streams.runtime.stats import WorkerStats
 from streams.runtime.table import TablePartition
-from streams.runtime.taking import TakeSize
+from streams.runtime.taking import INPUT_BYTES, TakeSize
 from streams.runtime.turns import Turn
 from streams.stats import StreamStats, TableStats
 from streams.transport.appender import DELIVERY_SECONDS
@@ -33,7 +33,7 @@ from streams.transport.produce import FencedWriter
 from streams.transport.topics import delete_retention_seconds, max_message_bytes, retention_seconds
 
 if TYPE_CHECKING:
-    from streams.effects import Event
+    from streams.effects import Event, Records
     from streams.lookup import Lookup
     from streams.plan import Plan, StreamPlan, TablePlan
     from streams.runtime.lookups import Follower
@@ -111,6 +111,7 @@ class Runtime:
         self.consumer.wanted = self.wanted
         self.consumer.behind = self.behind
         self.consumer.busy = self.busy
+        self.consumer.room = self.room
         self.consumer.drained = self.drained
         self.app.assignor.caught_up = self.following.caught_up
         collector.spare()
@@ -254,6 +255,24 @@ class Runtime:
     def wanted(self) -> set[TP]:
         """Return the partitions that can take another batch."""
         return {tp for tp, partition in self.partitions.items() if partition.wants()}
+
+    def room(self) -> int:
+        """Return how many bytes of values may still be handed in; may be asked by any thread."""
+        return INPUT_BYTES - sum(each.inbox.held for each in list(self.partitions.values()))
+
+    def work_of(self, partition: InputPartition) -> list[Records]:
+        """Return all that waits at a partition, and let more come if it had no room."""
+        full, waiting = not partition.wants(), partition.inbox.take()
+        if full:
+            self.changed()
+        return waiting
+
+    def worked(self, partition: InputPartition) -> None:
+        """Note that a partition has nothing in work: there may be room for others."""
+        short = self.room() <= 0
+        partition.inbox.done()
+        if short:
+            self.changed()
 
     def behind(self) -> bool:
         """Return whether most partitions have input that waits."""

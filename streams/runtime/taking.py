@@ -6,14 +6,15 @@ from streams.runtime.inbox import LARGE
 from streams.settings import FETCH_BYTES
 
 INPUT_BYTES = 96 << 20
-"""Fetched values that all partitions of a worker may hold: at most `LARGE` large batches waiting, and one in work."""
+"""Fetched values that all partitions of a worker may hold, waiting and in work."""
 MOST_BYTES = 6 << 20
 """The most that one batch holds, where there are few partitions, and cells that many events share a write of."""
 FEW_CELLS_BYTES = 2 << 20
 """The same, where a write holds few cells: then larger batches save nothing, and take memory."""
 MANY_OPEN_BYTES = 3 << 20
 """The same, where there are many open cells: input gives way to them."""
-LEAST_BYTES = 128 << 10
+LEAST_BYTES = FETCH_BYTES
+"""What an answer brings of a partition: where partitions are many, they do not all hold a batch at a time."""
 FEW_PARTITIONS = 4
 """A worker with fewer is answered as much as one with so many."""
 MOST_RECORDS = 30_000

@@ -9,6 +9,7 @@ of the app (stock agents) keep Faust's own path.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -146,6 +147,7 @@ class BatchConsumer(driver.Consumer):
         self.wanted: Callable[[], set[TP]] = set
         self.behind: Callable[[], bool] = bool
         self.busy: Callable[[], bool] = bool
+        self.room: Callable[[], int] = lambda: sys.maxsize
         self.drained: Callable[[], Any] | None = None
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +35,14 @@ MAX_BYTES = 4 << 20
 MAX_RECORDS = 100_000
 
 
-def take(
+def take(  # noqa: PLR0913 - four bounds, all with a default
     fetcher: Any,
     partitions: Collection[TopicPartition] | None = None,
     max_bytes: int = MAX_BYTES,
     max_records: int = MAX_RECORDS,
     *,
     max_batch_bytes: int = unpacking.MAX_BYTES,
+    room: int = sys.maxsize,
 ) -> dict[TopicPartition, Records]:
     """Take what was fetched, as whole record batches, and move the positions behind it.
 
@@ -51,6 +53,7 @@ def take(
         max_records: the same, in records.
         max_batch_bytes: what the records of one batch may take when they are decompressed; those of a larger one are
             left out, and `Records.lost` says so.
+        room: bytes of values in all; the partition that passes it is the last.
 
     Returns:
         By partition, the records of `[position, next position)`. They may be none, where all was control records.
@@ -72,6 +75,9 @@ def take(
             if not taken:
                 raise
             break  # it is fetched again, and raised by a later call
+        room -= taken[tp].size()
+        if room <= 0:
+            break
     return taken
 
 

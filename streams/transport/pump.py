@@ -47,7 +47,7 @@ class Pump:
     def __init__(self, consumer: BatchConsumer, thread: BatchThread, going: Callable[[], bool]) -> None:
         """Take nothing yet."""
         self._consumer, self._thread, self._going = consumer, thread, going
-        self._underway: set[TP] = set()
+        self._underway: dict[TP, int] = {}
         self._starved = False
 
     async def run(self) -> None:
@@ -75,7 +75,8 @@ class Pump:
         """Hand messages over; only then may the thread take more of the same partitions."""
         for message in messages(self._consumer.app, taken):
             await self._consumer.hand_over(message)
-        self._underway.difference_update(taken)
+        for tp in taken:
+            self._underway.pop(tp, None)
         if self._starved:
             self._thread.nudge()
 
@@ -84,7 +85,7 @@ class Pump:
     async def _take_all(self, put: Callable[[Taken], object]) -> None:
         while self._going():
             if taken := await self._take():
-                self._underway.update(taken)
+                self._underway.update((tp, records.size()) for tp, records in taken.items())
                 put(taken)
 
     async def _take(self) -> Taken:
@@ -107,11 +108,12 @@ class Pump:
         It stands while we look: what is handed over meanwhile may be seen or not, but then the thread is called.
         """
         self._starved = True
-        underway, consumer = frozenset(self._underway), self._consumer
-        tps: Any = consumer.wanted() - underway
+        underway, consumer = dict(self._underway), self._consumer
+        room = consumer.room() - sum(underway.values())
+        tps: Any = consumer.wanted() - underway.keys() if room > 0 else ()
         bounds = consumer.max_take_bytes, TAKE_RECORDS
-        found = fetch.take(fetcher, tps, *bounds, max_batch_bytes=consumer.max_batch_bytes)
-        self._starved = not underway.isdisjoint(fetcher._records)
+        found = fetch.take(fetcher, tps, *bounds, max_batch_bytes=consumer.max_batch_bytes, room=room)
+        self._starved = room <= 0 or not underway.keys().isdisjoint(fetcher._records)
         self._gather(fetcher)
         return found
 

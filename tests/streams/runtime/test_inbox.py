@@ -43,3 +43,20 @@ def test_taking_empties_it_in_order() -> None:
     assert [id(each) for each in inbox.take()] == [id(each) for each in batches]
     assert len(inbox) == 0
     assert inbox.room(MOST)
+
+
+def test_what_is_in_work_is_held_until_it_is_done() -> None:
+    """Bytes are counted from the time they come until they are worked on, or dropped."""
+    inbox, seen = Inbox(), []
+    inbox.put(records(10, 100))
+    seen.append(inbox.held)
+    inbox.take()
+    inbox.put(records(1, 50))
+    seen.append(inbox.held)
+    inbox.done()
+    seen.append(inbox.held)
+    inbox.take()
+    inbox.put(records(1, 7))
+    seen.append(inbox.held)
+    inbox.clear()
+    assert [*seen, inbox.held, len(inbox)] == [1_000, 1_050, 50, 57, 0, 0]

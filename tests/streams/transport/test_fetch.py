@@ -263,6 +263,17 @@ def test_nothing_is_taken_in_a_rebalance_or_of_other_partitions_or_after_a_seek(
     assert TP not in source._records
 
 
+def test_partitions_that_there_is_no_room_for_are_left() -> None:
+    """The one that passes the bytes of all is the last; the others are taken by the next call."""
+    source, other = fetcher(encode([0, 1])), TopicPartition("in", 1)
+    source._records[other] = fetcher(encode([0, 1]))._records[TP]
+    if READING["kept"]:
+        source._client.kept[other] = answers.Answer(encode([0, 1]), 0)
+    assert list(fetch.take(source, room=1)) == [TP]
+    assert list(fetch.take(source, room=1)) == [other]
+    assert fetch.take(source, room=1) == {}
+
+
 def test_an_error_of_the_fetch_is_raised_once() -> None:
     """What aiokafka found out while it fetched reaches the caller, and fetching goes on."""
     source = fetcher(encode([0]))

@@ -23,17 +23,28 @@ if TYPE_CHECKING:
 A, B = TP("in", 0), TP("in", 1)
 
 
+class Item(str):
+    """What was fetched at once; it takes a byte for each character."""
+
+    __slots__ = ()
+
+    def size(self) -> int:
+        """Return the bytes."""
+        return len(self)
+
+
 class Source:
     """A consumer and its thread: `fetched` is what lies ready by partition, `given` what was handed over."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ready: dict[TP, deque[str]] = {A: deque(), B: deque()}
+        self.ready: dict[TP, deque[Item]] = {A: deque(), B: deque()}
         self.given: list[dict[TP, str]] = []
         self.calls = 0
         self.failure: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
         self.lag = self.active = False
+        self.most = 1_000
         self.app = None
         self.batch_topics = frozenset({"in"})
         self.max_take_bytes = self.max_batch_bytes = 1
@@ -61,6 +72,10 @@ class Source:
     def busy(self) -> bool:
         """Say what the test says."""
         return self.active
+
+    def room(self) -> int:
+        """Return what may still come beside all that was handed over."""
+        return self.most - sum(len(what) for taken in self.given for what in taken.values())
 
     def asked(self) -> tuple[int, int, int]:
         """Return what the next fetch waits for, bytes and ms, and may bring of a partition."""
@@ -95,15 +110,18 @@ class Source:
 
     def put(self, tp: TP, what: str) -> None:
         """Let something be fetched."""
-        self.ready[tp].append(what)
+        self.ready[tp].append(Item(what))
         self.fetcher._records[tp] = self.ready[tp]
         self._bell.ring()
 
-    def take(self, fetcher: Any, tps: set[TP], *_: Any, **__: Any) -> dict[TP, str]:
-        """Give the first of each of these partitions."""
+    def take(self, fetcher: Any, tps: set[TP], *_: Any, room: int, **__: Any) -> dict[TP, Item]:
+        """Give the first of each of these partitions, as long as there is room."""
         if self.failure is not None:
             raise self.failure
-        found = {tp: self.ready[tp].popleft() for tp in sorted(tps) if self.ready[tp]}
+        found: dict[TP, Item] = {}
+        for tp in sorted(tps):
+            if self.ready[tp] and sum(map(len, found.values())) < room:
+                found[tp] = self.ready[tp].popleft()
         for tp in found:
             if not self.ready[tp]:
                 del fetcher._records[tp]
@@ -246,3 +264,45 @@ def test_a_quiet_topic_is_not_asked_every_few_ms(monkeypatch: pytest.MonkeyPatch
 
     played(monkeypatch, script)
     assert seen == [(1, 500, 7)]
+
+
+def test_no_more_is_taken_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on its way counts too; the rest is taken as soon as there is room again, without waiting for a fetch."""
+    monkeypatch.setattr(pump, "TAKE_TIMEOUT", 100.0)
+    left = []
+
+    async def script(source: Source, _: asyncio.Task[None]) -> None:
+        source.most = 1
+        source.open.clear()
+        for number in range(2):
+            source.put(A, f"{number}")
+            source.put(B, f"{number}")
+        await settled()
+        left.append((len(source.ready[A]), len(source.ready[B])))
+        source.open.set()
+        for _ in range(4):
+            await settled()
+            left.append((len(source.ready[A]), len(source.ready[B])))
+            source.given.clear()
+            source.nudge()
+
+    played(monkeypatch, script)
+    assert left == [(1, 2), (1, 2), (0, 2), (0, 1), (0, 0)]
+
+
+def test_room_that_what_is_on_its_way_took_is_used_when_that_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would say that there is room again: it was never handed over when it was short."""
+    monkeypatch.setattr(pump, "TAKE_TIMEOUT", 100.0)
+
+    async def script(source: Source, _: asyncio.Task[None]) -> None:
+        monkeypatch.setattr(source, "room", lambda: 1)
+        source.open.clear()
+        source.put(A, "a")
+        await settled()
+        source.put(B, "b")
+        await settled()
+        source.open.set()
+        await settled()
+        assert source.given == [{A: "a"}, {B: "b"}]
+
+    played(monkeypatch, script)
