@@ -87,7 +87,7 @@ class KafkaSettings(Settings):
     max_partition_fetch_bytes: int = option(
         "max.partition.fetch.bytes", number(1024), str(FETCH_BYTES),
         "Most bytes of one fetch from one partition; the default is raised, up to four times, where a worker has fewer "
-        "than four.",
+        "than four, or more than eight.",
         aliases=("fetch.message.max.bytes",),
     )  # fmt: skip
     max_batch_bytes: int = option(

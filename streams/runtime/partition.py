@@ -281,6 +281,7 @@ class InputPartition:
     async def _guarded(self, step: Coroutine[None, None, None]) -> None:
         """Mark the step and what it leaves to be written: a pause lets that end, and what is cancelled is forgotten."""
         self._between.clear()
+        self.runtime.turn.begin()
         await step
         self._hold.note(held=any(table.engine.held for table in self.tables))
         if self._hold.since is None:

@@ -109,6 +109,7 @@ class Runtime:
         self._client = client
         self._events = EventProducer(client, compression=self.settings.compression_type)
         self.consumer.wanted = self.wanted
+        self.consumer.running = self.running
         self.consumer.behind = self.behind
         self.consumer.busy = self.busy
         self.consumer.room = self.room
@@ -255,6 +256,10 @@ class Runtime:
     def wanted(self) -> set[TP]:
         """Return the partitions that can take another batch."""
         return {tp for tp, partition in self.partitions.items() if partition.wants()}
+
+    def running(self) -> set[TP]:
+        """Return the partitions that are worked on; may be asked by any thread."""
+        return {tp for tp, partition in list(self.partitions.items()) if partition.state is State.RUNNING}
 
     def room(self) -> int:
         """Return how many bytes of values may still be handed in; may be asked by any thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.runtime.inbox import LARGE
 from streams.settings import FETCH_BYTES
 
-INPUT_BYTES = 96 << 20
+INPUT_BYTES = 72 << 20
 """Fetched values that all partitions of a worker may hold, waiting and in work."""
 MOST_BYTES = 6 << 20
 """The most that one batch holds, where there are few partitions, and cells that many events share a write of."""
@@ -13,10 +13,12 @@ FEW_CELLS_BYTES = 2 << 20
 """The same, where a write holds few cells: then larger batches save nothing, and take memory."""
 MANY_OPEN_BYTES = 3 << 20
 """The same, where there are many open cells: input gives way to them."""
-LEAST_BYTES = FETCH_BYTES
-"""What an answer brings of a partition: where partitions are many, they do not all hold a batch at a time."""
+ANSWER_SHARE = 4 << 20
+"""What an answer may bring of one partition, where there are many: they do not all hold a batch at a time."""
 FEW_PARTITIONS = 4
 """A worker with fewer is answered as much as one with so many."""
+MANY_PARTITIONS = 8
+"""A worker with more has large batches of a few partitions at a time, not small ones of all."""
 MOST_RECORDS = 30_000
 """The most that batches are joined to where larger writes pay: two answers of the largest size."""
 FEW_RECORDS = 20_000
@@ -60,13 +62,16 @@ class TakeSize:
     def fetched(self, configured: int) -> int:
         """Return how many bytes an answer may hold of one partition.
 
-        A worker with one partition would else make small batches, each of which writes nearly as many cells.
+        A worker with one partition would else make small batches, each of which writes nearly as many cells, and so
+        would one with many.
 
         Args:
             configured: what the settings say; only the default is raised.
         """
         if configured != FETCH_BYTES:
             return configured
+        if self.partitions > MANY_PARTITIONS:
+            return ANSWER_SHARE
         return FETCH_BYTES * FEW_PARTITIONS // min(max(self.partitions, 1), FEW_PARTITIONS)
 
     @property
@@ -77,7 +82,8 @@ class TakeSize:
     @property
     def bytes(self) -> int:
         """How many bytes a batch may hold."""
-        return max(LEAST_BYTES, min(self._most(), INPUT_BYTES // ((LARGE + 1) * max(self.partitions, 1))))
+        least = ANSWER_SHARE if self.partitions > MANY_PARTITIONS else 0
+        return min(self._most(), max(least, INPUT_BYTES // ((LARGE + 1) * max(self.partitions, 1))))
 
     def _most(self) -> int:
         if self._records < MANY_CELLS:

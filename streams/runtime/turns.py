@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 from streams.runtime.ending import ended
@@ -15,6 +18,7 @@ T = TypeVar("T")
 
 PASSES = 5
 """Passes of the event loop between two computations: in them, what has been acknowledged goes on its way."""
+_step: ContextVar[int] = ContextVar("step", default=0)
 
 
 class Turn:
@@ -23,20 +27,40 @@ class Turn:
     A computation takes milliseconds; all else (an acknowledgement that came, an alert that may go out now) takes
     microseconds, but is woken in several passes of the event loop one after the other. So the next computation begins a
     few passes after the one before has ended: what is short does not wait for all partitions in each of its passes.
+
+    Of those who wait, the one whose step began first is next. A batch takes several turns: were it last in the line
+    after each, all partitions would decode, then all fold, then all write. All would hold what they decoded meanwhile,
+    and the broker would have nothing to do, and then all at once.
     """
 
     def __init__(self) -> None:
         """Let nobody compute."""
-        self._lock = asyncio.Lock()
+        self._taken = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._count = itertools.count(1)
 
     @property
     def taken(self) -> bool:
         """Whether a partition computes, or has just done so; may be asked by any thread."""
-        return self._lock.locked()
+        return self._taken
+
+    def begin(self) -> None:
+        """Begin a step in this task, which those that began before go ahead of; tasks made from now on belong to it."""
+        _step.set(next(self._count))
 
     async def __aenter__(self) -> None:
         """Wait for the turn."""
-        await self._lock.acquire()
+        if not self._taken:
+            self._taken = True
+            return
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (_step.get(), next(self._count), mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # it was given to us as we were cancelled
+                self._release()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -53,7 +77,15 @@ class Turn:
         if left:
             asyncio.get_running_loop().call_soon(self._pass, left - 1)
         else:
-            self._lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        while self._waiting:
+            _, _, one = heapq.heappop(self._waiting)
+            if not one.done():
+                one.set_result(None)
+                return
+        self._taken = False
 
 
 async def gathered(work: Sequence[Coroutine[None, None, T]]) -> list[T]:

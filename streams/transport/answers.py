@@ -6,14 +6,23 @@ batches be unpacked within bounds. The client of one fetcher *instance* is wrapp
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 
+from streams.transport.asking import KEPT_BYTES
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+    from streams.transport.asking import Asking
+
+READ_SECONDS = 1.0
+"""How long a fetch waits at most for others to be read: who does not read must not stop the others for good."""
 
 
 @dataclass(slots=True)
@@ -44,17 +53,54 @@ class Tap:
         self._client = client
         self.topics = topics
         self.kept: dict[TopicPartition, Answer] = {}
+        self.asking: Asking | None = None
+        self.counted: Callable[[], Collection[TopicPartition]] = self.kept.keys
+        self._read = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         """Be the client in everything else."""
         return getattr(self._client, name)
 
+    @property
+    def size(self) -> int:
+        """The bytes that are not read yet of the partitions that count."""
+        counted = self.counted()
+        return sum(len(answer.data) - answer.at for tp, answer in self.kept.items() if tp in counted)
+
     async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
-        """Send a request as the client does; of a fetch, keep the answer."""
+        """Send a request as the client does; cut a fetch, and keep its answer."""
+        if not isinstance(request, FetchRequest):
+            return await self._client.send(node_id, request, **options)
+        if self.asking is not None:
+            await self._room()
+            self.asking.cut(node_id, request, self.size)
         response = await self._client.send(node_id, request, **options)
-        if isinstance(request, FetchRequest):
-            self._keep(request, response)
+        self._keep(request, response)
+        if self.asking is not None:
+            self.asking.answered(node_id, sum(len(part[-1] or b"") for _, parts in response.topics for part in parts))
         return response
+
+    async def _room(self) -> None:
+        """Wait while more than enough is not read yet."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_SECONDS):
+                while self.size >= KEPT_BYTES:
+                    self._read.clear()
+                    await self._read.wait()
+
+    def ask(self, asking: Asking, counted: Callable[[], Collection[TopicPartition]]) -> None:
+        """Cut requests from now on.
+
+        Args:
+            asking: what cuts them.
+            counted: returns partitions whose answers are read, sooner or later: what lies here of others holds up none.
+        """
+        self.asking, self.counted = asking, counted
+
+    def forget(self, tp: TopicPartition) -> None:
+        """Let the answer of a partition go."""
+        if self.kept.pop(tp, None) is not None:
+            self._read.set()
 
     def _keep(self, request: Any, response: Any) -> None:
         asked = {(topic, part[0]): part[1] for topic, parts in request.topics for part in parts}
@@ -93,4 +139,4 @@ def forget(fetcher: Any, tp: TopicPartition) -> None:
     """Let an answer go that was read, or is not wanted."""
     client = getattr(fetcher, "_client", None)
     if isinstance(client, Tap):
-        client.kept.pop(tp, None)
+        client.forget(tp)

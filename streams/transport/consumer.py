@@ -145,6 +145,7 @@ class BatchConsumer(driver.Consumer):
         self._released: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
         self.wanted: Callable[[], set[TP]] = set
+        self.running: Callable[[], set[TP]] = set
         self.behind: Callable[[], bool] = bool
         self.busy: Callable[[], bool] = bool
         self.room: Callable[[], int] = lambda: sys.maxsize

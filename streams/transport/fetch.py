@@ -18,6 +18,7 @@ from cramjam import DecompressionError
 
 from streams.transport import answers, unpacking
 from streams.transport import versions as _versions  # noqa: F401 - its import is the check
+from streams.transport.asking import Asking
 from streams.transport.errors import ReadFailed
 from streams.transport.reading import DAMAGE, Objects, read
 from streams.transport.wire import is_readable, walk
@@ -84,6 +85,25 @@ def take(  # noqa: PLR0913 - four bounds, all with a default
 keep = answers.keep
 
 
+def ask(fetcher: Any, least: int, wait: int, counted: Callable[[], Collection[TopicPartition]]) -> None:
+    """Let requests name few partitions in a backlog (`streams.transport.asking`). Call it after `keep`, again or once.
+
+    Args:
+        fetcher: of a started consumer.
+        least: bytes that a request waits for where nothing came last time.
+        wait: how long at most, in ms.
+        counted: returns the partitions whose answers are read, sooner or later.
+    """
+    tap = fetcher._client
+    if tap.asking is not None:
+        return
+
+    def lag(tp: TopicPartition) -> int:
+        return position(fetcher, tp).lag if tap.topics is None or tp.topic in tap.topics else 0
+
+    tap.ask(Asking(lag, least, wait), counted)
+
+
 def ready(fetcher: Any, partitions: Collection[TopicPartition] | None) -> list[tuple[TopicPartition, Any]]:
     """Return the fetched results that may be read now: none during a rebalance, none of partitions we lost."""
     if fetcher._subscriptions.reassignment_in_progress:
@@ -134,6 +154,11 @@ class Position:
     position: int | None
     highwater: int | None
     answered: int | None
+
+    @property
+    def lag(self) -> int:
+        """How many offsets it lacks, 0 where that is not known."""
+        return 0 if self.position is None or self.highwater is None else max(0, self.highwater - self.position)
 
     @property
     def at_end(self) -> bool:

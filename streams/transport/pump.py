@@ -91,7 +91,9 @@ class Pump:
     async def _take(self) -> Taken:
         """Return what was fetched of the wanted partitions; nothing after `TAKE_TIMEOUT` seconds without data."""
         fetcher = self._thread._ensure_consumer()._fetcher
+        settings = self._consumer.fetch_settings
         fetch.keep(fetcher, self._consumer.batch_topics)
+        fetch.ask(fetcher, settings["fetch_min_bytes"], settings["fetch_max_wait_ms"], self._consumer.running)
         pieces.widen(fetcher._client)
         deadline = time.monotonic() + TAKE_TIMEOUT
         with fetcher._subscriptions.fetch_context():

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from streams.runtime.inbox import LARGE
 from streams.runtime.taking import (
+    ANSWER_SHARE,
     FEW_CELLS_BYTES,
     FEW_RECORDS,
     INPUT_BYTES,
-    LEAST_BYTES,
     MANY_CELLS,
     MANY_OPEN,
     MANY_OPEN_BYTES,
+    MANY_PARTITIONS,
     MOST_BYTES,
     MOST_RECORDS,
     TakeSize,
@@ -56,22 +57,25 @@ def test_the_size_follows_what_is_written() -> None:
 
 @given(st.integers(0, 5_000), st.integers(0, 100_000))
 def test_all_partitions_together_have_room(partitions: int, cells: int) -> None:
-    """What waits and is in work fits the memory for input, down to a least size of a batch."""
+    """Few partitions can all have a batch in work and more waiting; of many, some have one as large as an answer."""
     takes = TakeSize()
     takes.partitions = partitions
     takes.wrote(1, cells, cells)
-    assert LEAST_BYTES <= takes.bytes <= MOST_BYTES
-    assert takes.bytes * (LARGE + 1) * partitions <= INPUT_BYTES or takes.bytes == LEAST_BYTES
+    assert 0 < takes.bytes <= MOST_BYTES
+    if partitions <= MANY_PARTITIONS:
+        assert takes.bytes * (LARGE + 1) * partitions <= INPUT_BYTES
+    else:
+        assert takes.bytes <= ANSWER_SHARE
 
 
-def test_few_partitions_are_answered_as_much_as_four() -> None:
-    """The default is shared among four at least; what the user says is kept."""
+def test_few_partitions_and_many_are_answered_more() -> None:
+    """The default is shared among four at least, and larger where partitions are many; what the user says is kept."""
     takes, found = TakeSize(), []
-    for partitions in (1, 2, 4, 64):
+    for partitions in (1, 2, 4, MANY_PARTITIONS, MANY_PARTITIONS + 1, 64):
         takes.partitions = partitions
         found.append(takes.fetched(FETCH_BYTES) / FETCH_BYTES)
         assert takes.fetched(100_000) == 100_000
-    assert found == [4, 2, 1, 1]
+    assert found == [4, 2, 1, 1, *[ANSWER_SHARE / FETCH_BYTES] * 2]
 
 
 def test_the_default_is_that_of_the_settings() -> None:

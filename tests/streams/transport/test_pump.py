@@ -56,6 +56,7 @@ class Source:
         self._bell = Bell()
         monkeypatch.setattr(pump.fetch, "take", self.take)
         monkeypatch.setattr(pump.fetch, "keep", lambda *_: None)
+        monkeypatch.setattr(pump.fetch, "ask", lambda *_: None)
         monkeypatch.setattr(pump.pieces, "widen", lambda *_: None)
         monkeypatch.setattr(pump, "messages", lambda _, taken: [taken])
 
@@ -64,6 +65,8 @@ class Source:
     def wanted(self) -> set[TP]:
         """Want everything."""
         return {A, B}
+
+    running = wanted
 
     def behind(self) -> bool:
         """Say what the test says."""
