@@ -72,13 +72,19 @@ class EventProducer:
     async def _fitted(self, target: Target, events: list[Event]) -> tuple[GroupCommit, tuple[list[Event], int, int]]:
         """Return who sends the events of a partition, and these as they fit, their size and the limit."""
         appender, line = await self._appender(target)
-        fitting = [self._fitting(event, appender.limit) for event in events]
-        size = sum(_size(event, appender.limit) for event in fitting)
-        return line, (fitting, HEADER_BYTES + size, appender.limit)
+        fitting, size = [], HEADER_BYTES
+        for event in events:
+            kept, more = event, event_bound(event)
+            if HEADER_BYTES + more > appender.limit:
+                kept = self._shortened(event, appender.limit)
+                more = _size(kept, appender.limit)
+            fitting.append(kept)
+            size += more
+        return line, (fitting, size, appender.limit)
 
-    def _fitting(self, event: Event, limit: int) -> Event:
-        """Return a letter without its value if it does not fit its topic; other events as they are."""
-        if HEADER_BYTES + event_bound(event) <= limit or not is_letter(event):
+    def _shortened(self, event: Event, limit: int) -> Event:
+        """Return a letter without its value; other events as they are."""
+        if not is_letter(event):
             return event
         self.truncated += 1
         log.warning(
@@ -88,11 +94,11 @@ class EventProducer:
         )  # fmt: skip
         return without_value(event, limit)
 
-    async def _write(self, appender: Appender, events: Sequence[Event]) -> None:
-        for batch in pack(events, appender.limit):
+    async def _write(self, appender: Appender, events: Sequence[Event], size: int) -> None:
+        for batch in [events] if size <= appender.limit else pack(events, appender.limit):
             await self._append(appender, batch)
 
-    async def _append(self, appender: Appender, batch: list[Event]) -> None:
+    async def _append(self, appender: Appender, batch: Sequence[Event]) -> None:
         if appender.broken:
             await appender.begin(await self._client.init_producer(None))
         try:
@@ -103,14 +109,14 @@ class EventProducer:
             appender.broken = "the broker has forgotten the producer id"
             raise WriteFailed(f"{appender.name}: {error}") from error
 
-    async def _halve(self, appender: Appender, batch: list[Event]) -> None:
+    async def _halve(self, appender: Appender, batch: Sequence[Event]) -> None:
         """The broker takes less than it told us: try with less, down to a letter without its value."""
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._append(appender, batch[:middle])
             await self._append(appender, batch[middle:])
         elif is_letter(batch[0]) and batch[0].value is not None:
-            await self._append(appender, [self._fitting(batch[0], 0)])
+            await self._append(appender, [self._shortened(batch[0], 0)])
         else:
             size = event_bound(batch[0])
             raise TooLarge(f"{appender.name}: the broker refuses an event of {size} bytes: raise max.message.bytes")

@@ -38,10 +38,10 @@ class GroupCommit:
     """Events for one partition, in the order in which they came, a group at a time.
 
     Args:
-        write: writes events in order and returns when they are acknowledged.
+        write: takes events and their bytes at most, writes them in order and returns when they are acknowledged.
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[Sequence[Event], int], Awaitable[None]]) -> None:
         """Have nothing to write."""
         self._write = write
         self._waiting: list[_Part] = []
@@ -93,7 +93,7 @@ class GroupCommit:
     async def _commit(self, group: list[_Part]) -> None:
         """Write a group; what the broker refuses for its size is written part by part, for only one may be guilty."""
         try:
-            await self._write([event for part in group for event in part.events])
+            await self._write([event for part in group for event in part.events], sum(part.size for part in group))
         except TooLarge as error:
             if len(group) == 1:
                 _tell(group, error)

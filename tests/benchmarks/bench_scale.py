@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from typing import Any
 
 from tests.benchmarks.brokers import apache
@@ -16,7 +17,8 @@ from tests.benchmarks.workload import TOPIC, Workload
 
 KEYS = 10_000
 COST = "CPU s per million events"
-Curve = Callable[[int, int, Sequence[int]], list[dict[str, Any]]]
+Rows = list[dict[str, Any]]
+Curve = Callable[[int, int, Sequence[int]], Rows]
 """Takes events, runs and values, and returns rows of the report."""
 
 
@@ -42,19 +44,33 @@ def _cut(events: int, partitions: int) -> Workload:
     return Workload.make(events, KEYS, partitions=partitions)
 
 
-def _part(name: str, x: str, rows: list[dict[str, Any]], options: argparse.Namespace) -> Part:
+def _part(name: str, x: str, rows: Rows, options: argparse.Namespace) -> Part:
     about = (
         f"{options.events:,} events in a backlog on Apache Kafka; {TEXTS[name]} Median of {options.runs} runs, "
-        "in turn; the result is read from the changelog and compared after each."
+        "in turn, and against the first of a round; the result is read from the changelog and compared after each."
     )
     plot = Lines(x, (COST,), COST, logarithmic=True)
     return Part(f"{'scale' if name in SCALE else 'cost'}_{name}", f"Cost by number of {x}", about, rows, plot)
 
 
-def _row(x: str, value: int, medians: Medians) -> dict[str, Any]:
+def _in_turn(runs: int, x: str, values: Sequence[int], cases: Sequence[Callable[[], list[Figures]]]) -> Rows:
+    """Return a row for each case. All run once before any runs again: a machine has better and worse minutes.
+
+    So what a case costs against the first is the median of what it cost in the same round.
+    """
+    rounds: list[list[Figures]] = [[figures for case in cases for figures in case()] for _ in range(runs)]
+    rows = []
+    for value, figures in zip(values, zip(*rounds, strict=True), strict=True):
+        ratio = median(one.cpu_per_million / each[0].cpu_per_million for one, each in zip(figures, rounds, strict=True))
+        rows.append(_row(x, value, Medians.of(figures), {f"against {values[0]:,}": round(ratio, 2)}))
+    return rows
+
+
+def _row(x: str, value: int, medians: Medians, more: dict[str, float]) -> dict[str, Any]:
     row = {
         x: value,
         COST: round(medians.cpu_per_million, 3),
+        **more,
         "events/s": round(medians.rate),
         "peak MiB": round(medians.peak_mib),
         "wrong cells": medians.wrong,
@@ -64,48 +80,38 @@ def _row(x: str, value: int, medians: Medians) -> dict[str, Any]:
     return row
 
 
-def _in_turn(runs: int, cases: Sequence[Callable[[], list[Figures]]]) -> list[Medians]:
-    """Return the medians of each case. All run once before any runs again: a machine has better and worse minutes."""
-    rounds: list[list[Figures]] = [[figures for case in cases for figures in case()] for _ in range(runs)]
-    return [Medians.of(figures) for figures in zip(*rounds, strict=True)]
-
-
-def _rows(x: str, values: Sequence[int], medians: Sequence[Medians]) -> list[dict[str, Any]]:
-    return [_row(x, value, each) for value, each in zip(values, medians, strict=True)]
-
-
 def _of_topics(x: str, make: Callable[[int, int], Workload]) -> Curve:
     """Return a curve over workloads, each in a topic of its own; `make` gets the number of events and the value."""
 
-    def run(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
+    def run(events: int, runs: int, values: Sequence[int]) -> Rows:
         with apache() as bootstrap:
             cases = []
             for value in values:
                 workload, topic = make(events, value), f"{TOPIC}.{value}"
                 loaded(bootstrap, workload, topic)
                 cases.append(partial(measure, bootstrap, workload, topic=topic))
-            return _rows(x, values, _in_turn(runs, cases))
+            return _in_turn(runs, x, values, cases)
 
     return run
 
 
-def _workers(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
+def _workers(events: int, runs: int, values: Sequence[int]) -> Rows:
     with apache(group_initial_rebalance_delay_ms="4000") as bootstrap:  # all are there when the group first assigns
         workload = Workload.make(events, KEYS, partitions=16)
         loaded(bootstrap, workload)
         cases = [partial(measure, bootstrap, workload, count=value) for value in values]
-        return _rows("workers", values, _in_turn(runs, cases))
+        return _in_turn(runs, "workers", values, cases)
 
 
 def _declared(x: str) -> Curve:
     """Return a curve over declarations of one topic."""
 
-    def run(events: int, runs: int, values: Sequence[int]) -> list[dict[str, Any]]:
+    def run(events: int, runs: int, values: Sequence[int]) -> Rows:
         with apache() as bootstrap:
             workload = Workload.make(events, KEYS)
             loaded(bootstrap, workload)
             cases = [partial(measure, bootstrap, workload, **{x: value}) for value in values]
-            return _rows(x, values, _in_turn(runs, cases))
+            return _in_turn(runs, x, values, cases)
 
     return run
 

@@ -22,12 +22,13 @@ class Log:
 
     def __init__(self) -> None:
         self.writes: list[list[bytes]] = []
+        self.sizes: list[int] = []
         self.errors: list[Exception | None] = []
         self.open = asyncio.Event()
         self.busy = False
         self.line = GroupCommit(self.write)
 
-    async def write(self, events: Sequence[Event]) -> None:
+    async def write(self, events: Sequence[Event], size: int) -> None:
         """Take a write when `open` is set, and answer with the next of `errors`."""
         assert not self.busy
         self.busy = True
@@ -36,6 +37,7 @@ class Log:
         finally:
             self.busy = False
         self.writes.append([event.value or b"" for event in events])
+        self.sizes.append(size)
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
@@ -85,6 +87,7 @@ def test_a_group_is_no_larger_than_the_limit_unless_one_alone_is() -> None:
         await asyncio.gather(log.send(b"a", size=60), log.send(b"b", size=30), log.send(b"c", size=30),
                              log.send(b"d", size=300))  # fmt: skip
         assert log.writes == [[b"a", b"b"], [b"c"], [b"d"]]
+        assert log.sizes == [90, 30, 300]
 
     drive(body)
 
