@@ -96,14 +96,22 @@ def _cpu() -> str:
 
 
 def _readme(text: str, results: dict[str, Any]) -> str:
-    """Return the README with everything between its two marks replaced."""
+    """Return the README with parts between its two marks replaced; those that were not run here stay as they are."""
     where = results["machine"]
     hardware = f"{where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB"
-    lines = [BEGIN, "", f"Machine: {hardware}, {where['system']}, Python {where['python']}.", ""]
+    machine = f"Machine: {hardware}, {where['system']}, Python {where['python']}."
+    before, _, rest = text.partition(BEGIN)
+    old, _, after = rest.partition(END)
     names = [name for name in results if name != "machine"]
-    for name in sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
-        lines += _section(results[name])
-    return text.partition(BEGIN)[0] + "\n".join([*lines, END]) + text.partition(END)[2]
+    names.sort(key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    sections = _sections(old) | {results[name]["title"]: "\n".join(_section(results[name])) for name in names}
+    return before + "\n".join([BEGIN, "", machine, "", *sections.values(), END]) + after
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Return the sections of a text by their headings."""
+    found = ["### " + part.rstrip() + "\n" for part in f"\n{text}".split("\n### ")[1:]]
+    return {part.partition("\n")[0].removeprefix("### "): part for part in found}
 
 
 def _section(part: dict[str, Any]) -> list[str]:
