@@ -281,7 +281,6 @@ class InputPartition:
     async def _guarded(self, step: Coroutine[None, None, None]) -> None:
         """Mark the step and what it leaves to be written: a pause lets that end, and what is cancelled is forgotten."""
         self._between.clear()
-        self.runtime.turn.begin()
         await step
         self._hold.note(held=any(table.engine.held for table in self.tables))
         if self._hold.since is None:
@@ -303,7 +302,8 @@ class InputPartition:
         if len(self.tables) == 1 and not self.outlets and sum(map(len, waiting)) <= FEW:
             await self._drive(self.tables[0], self._few(self.tables[0], waiting))
         else:
-            await self._many(waiting)
+            with self.runtime.turn.step():
+                await self._many(waiting)
         self._heard = time.monotonic()
 
     def _few(self, table: TablePartition, waiting: Sequence[Records]) -> Iterator[Write]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 PASSES = 5
 """Passes of the event loop between two computations: in them, what has been acknowledged goes on its way."""
-_step: ContextVar[int] = ContextVar("step", default=0)
+_step: ContextVar[int | None] = ContextVar("step", default=None)
 
 
 class Turn:
@@ -28,9 +29,10 @@ class Turn:
     microseconds, but is woken in several passes of the event loop one after the other. So the next computation begins a
     few passes after the one before has ended: what is short does not wait for all partitions in each of its passes.
 
-    Of those who wait, the one whose step began first is next. A batch takes several turns: were it last in the line
-    after each, all partitions would decode, then all fold, then all write. All would hold what they decoded meanwhile,
-    and the broker would have nothing to do, and then all at once.
+    Who waits longest is next, but a step (a batch of a backlog, that takes several turns) keeps the place that it had
+    when it began. Were it last in the line after each turn, all partitions would decode, then all fold, then all write:
+    all would hold what they decoded meanwhile, and the broker would have nothing to do, and then all at once. Small
+    batches are no steps: while they wait, what comes meanwhile gathers to fewer and larger ones.
     """
 
     def __init__(self) -> None:
@@ -44,9 +46,14 @@ class Turn:
         """Whether a partition computes, or has just done so; may be asked by any thread."""
         return self._taken
 
-    def begin(self) -> None:
-        """Begin a step in this task, which those that began before go ahead of; tasks made from now on belong to it."""
-        _step.set(next(self._count))
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Keep a place in the line for all that this task does, and tasks that it makes, until the end."""
+        before = _step.set(next(self._count))
+        try:
+            yield
+        finally:
+            _step.reset(before)
 
     async def __aenter__(self) -> None:
         """Wait for the turn."""
@@ -54,7 +61,8 @@ class Turn:
             self._taken = True
             return
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (_step.get(), next(self._count), mine))
+        arrived, step = next(self._count), _step.get()
+        heapq.heappush(self._waiting, (arrived if step is None else step, arrived, mine))
         try:
             await mine
         except asyncio.CancelledError:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 
 from streams.runtime.turns import PASSES, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 
 def test_one_computes_at_a_time_and_short_work_goes_between() -> None:
@@ -48,43 +53,52 @@ def test_a_computation_that_fails_gives_its_turn_away() -> None:
     asyncio.run(check())
 
 
-def test_who_began_first_is_next() -> None:
-    """A step that takes several turns has them before those that began later, whoever of them waits longer."""
+def order(*works: Callable[[Turn, list[str]], Coroutine[None, None, None]]) -> list[str]:
+    """Return who had the turn, in order, where several do their work at the same time."""
+    found = list[str]()
 
     async def check() -> None:
-        turn, order = Turn(), list[str]()
-
-        async def step(name: str) -> None:
-            turn.begin()
-            for part in "12":
-                async with turn:
-                    order.append(name + part)
-
-        await asyncio.gather(step("a"), step("b"), step("c"))
-        assert order == ["a1", "a2", "b1", "b2", "c1", "c2"]
+        turn = Turn()
+        await asyncio.gather(*(work(turn, found) for work in works))
 
     asyncio.run(check())
+    return found
+
+
+def turns(*names: str, step: bool) -> Callable[[Turn, list[str]], Coroutine[None, None, None]]:
+    """Return work that has the turn several times, as a step or not."""
+
+    async def work(turn: Turn, found: list[str]) -> None:
+        with turn.step() if step else nullcontext():
+            for name in names:
+                async with turn:
+                    found.append(name)
+                await asyncio.sleep(0)
+
+    return work
+
+
+def test_a_step_that_began_first_ends_first() -> None:
+    """A batch of a backlog has all its turns before those that began later, so only few are begun and not ended."""
+    works = [turns("a1", "a2", step=True), turns("b1", "b2", step=True), turns("c1", "c2", step=True)]
+    assert order(*works) == ["a1", "a2", "b1", "b2", "c1", "c2"]
+
+
+def test_small_work_has_its_turns_in_the_order_of_the_line() -> None:
+    """Whoever comes again stands behind all that wait, those that only begin a step among them."""
+    works = [turns("a1", "a2", step=False), turns("b1", "b2", step=False), turns("c1", "c2", step=True)]
+    assert order(*works) == ["a1", "b1", "c1", "c2", "a2", "b2"]
 
 
 def test_tasks_belong_to_the_step_in_which_they_were_made() -> None:
     """Tables that one partition folds at the same time come before a partition that began later."""
 
-    async def check() -> None:
-        turn, order = Turn(), list[str]()
+    async def tables(turn: Turn, found: list[str]) -> None:
+        with turn.step():
+            await turns("a", step=False)(turn, found)
+            await asyncio.gather(*(turns(name, step=False)(turn, found) for name in "bc"))
 
-        async def one(name: str) -> None:
-            async with turn:
-                order.append(name)
-
-        async def step(*names: str) -> None:
-            turn.begin()
-            await one(names[0])
-            await asyncio.gather(*map(one, names[1:]))
-
-        await asyncio.gather(step("a", "b", "c"), step("d", "e"))
-        assert order == ["a", "b", "c", "d", "e"]
-
-    asyncio.run(check())
+    assert order(tables, turns("d", "e", step=True)) == ["a", "b", "c", "d", "e"]
 
 
 @pytest.mark.parametrize("passes", range(2 * PASSES + 2))
