@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.app_run import Run
-from tests.integration.test_standby import COUNT, FOLLOWED, PER_SECOND, both, sample
-from tests.outside import until
+from tests.integration.scenario import PARTITIONS, records
+from tests.integration.test_standby import COUNT, FOLLOWED, PER_SECOND, both, halved, sample
+from tests.outside import Sent, produce, until
 
 NUMBERS = count(1)
 
@@ -28,19 +29,32 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     each.kill()
 
 
+def fed(run: Run, events: list[Sent]) -> threading.Thread:
+    """Begin to produce events, at a pace that leaves time to hurt workers meanwhile."""
+    feeding = threading.Thread(
+        target=produce, args=(run.bootstrap, run.topic, events), kwargs={"per_second": PER_SECOND}
+    )
+    feeding.start()
+    return feeding
+
+
 def test_killed_restarted_and_replaced_without_memory(run: Run) -> None:
     """One worker is killed and comes back with its stores, one is replaced by its follower: all is as recounted."""
     both(run)
-    feeding = threading.Thread(target=run.produce, args=(COUNT, 7, PER_SECOND))
-    feeding.start()
+    events = list(records(COUNT, 7))
+    feeding = fed(run, events[: COUNT // 2])
     until(lambda: sum(run.committed()) > COUNT // 5, lambda: f"a fifth of the input committed\n{run.said()}")
     run.workers["a"].kill()
-    run.worker("a").wait_ready()
-    until(lambda: sum(run.committed()) > COUNT // 2, lambda: f"half of the input committed\n{run.said()}")
+    run.worker("a")
+    until(lambda: all(halved(run, name) for name in "ab"), lambda: f"two halves again\n{run.said()}")
     assert sample(run, "a", "streams_state_memory_bytes") == 1 << 20
+    feeding.join()
+    feeding = fed(run, events[COUNT // 2 :])
+    until(lambda: sum(run.committed()) > COUNT * 3 // 4, lambda: f"most of the input committed\n{run.said()}")
     run.workers["b"].kill()
     feeding.join()
     run.wait_done()
+    until(lambda: sample(run, "a", "streams_partitions", "running") == PARTITIONS, lambda: f"one has all\n{run.said()}")
     cold, open_ = (
         sample(run, "a", name, *labels) for name, *labels in (("streams_cells_cold",), ("streams_cells", "open"))
     )
