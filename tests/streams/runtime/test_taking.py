@@ -61,7 +61,7 @@ def test_all_partitions_together_have_room(partitions: int, cells: int) -> None:
     takes = TakeSize()
     takes.partitions = partitions
     takes.wrote(1, cells, cells)
-    assert 0 < takes.bytes <= MOST_BYTES
+    assert FETCH_BYTES <= takes.bytes <= MOST_BYTES
     if partitions <= MANY_PARTITIONS:
         assert takes.bytes * (LARGE + 1) * partitions <= INPUT_BYTES
     else:
