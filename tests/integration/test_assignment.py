@@ -166,8 +166,11 @@ def test_a_static_member_at_another_address_is_found_and_moves_nothing(crew: Cre
 
 
 def outsider(crew: Crew) -> KafkaConsumer:
-    """Return another client in the crew's group; one that joins before it knows the topic looks again soon."""
-    return KafkaConsumer(source(crew), bootstrap_servers=crew.bootstrap, group_id=crew.app, metadata_max_age_ms=1_000)
+    """Return another client in the crew's group; it knows the topic before it joins, or it may keep an empty share."""
+    consumer = KafkaConsumer(bootstrap_servers=crew.bootstrap, group_id=crew.app)
+    until(lambda: len(consumer.partitions_for_topic(source(crew))) == 2, "the other client to know the topic")
+    consumer.subscribe([source(crew)])
+    return consumer
 
 
 @pytest.mark.kafka
