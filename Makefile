@@ -35,9 +35,10 @@ lint: $(STAMP)  ## ruff, every rule, and its format
 types: $(STAMP)  ## mypy, strict
 	$(BIN)/mypy
 
+# The processes that the tests start import the same modules hundreds of times: they are compiled once.
 unit: $(STAMP)  ## the tests alone, JOBS files side by side; ARGS go to pytest
 	@if [ "$$CI" = true ]; then .ci/tools prometheus java mvn chromium; fi
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: $(STAMP)  ## sort imports and format
 	$(BIN)/ruff check --select I --fix .

@@ -94,6 +94,7 @@ class Closer:
         occupied = iter(self._cells.occupied(self._from, end))
         ahead = next(occupied, None)
         while (window := self._next(ahead, end)) is not None:
+            self._engine.stats.closed += ahead == window
             yield from self._step(window)
             progress.judged = (window + 1, "")
             while ahead is not None and ahead <= window:
@@ -111,7 +112,6 @@ class Closer:
         return min(found, default=None)
 
     def _step(self, window: int) -> Iterator[Write]:
-        self._engine.stats.closed += self.closes(window, window + 1)
         at, key = self._engine.progress.judged
         after = marked_key(key) if key and at == window else None
         if not self._judge.rules and not self._shows:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
@@ -16,10 +19,15 @@ from streams import fast
 from streams.engine import StreamEngine, TableEngine
 from streams.load import load
 from streams.plan import plan
+from streams.spec import Declaration, Stream, TimeField
+from streams.testing import Harness
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
 from tables import fast as tables_fast
+from tables.aggregates.count import Count
 from tables.rocks import RocksStore
+from tables.spec import Table
+from tables.windows.tumbling import Tumbling
 from tests.benchmarks.batches import record_batch
 from tests.benchmarks.declarations import declaration
 from tests.benchmarks.forms import FORMS
@@ -66,23 +74,30 @@ def answers() -> list[bytes]:
     return [record_batch(rows.name, FORMS["flat"].write(rows), stamp, base=begin) for begin, rows in parts]
 
 
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Count what Python functions are called, by name."""
+    count: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call":
+            count[frame.f_code.co_name] += 1
+
+    sys.setprofile(note)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)
+
+
 def calls(path: HotPath) -> int:
     """Return how many Python functions are called for the second answer, when all keys are known."""
     first, second = answers()
-    count = 0
-
-    def note(_: FrameType, event: str, __: Any) -> None:
-        nonlocal count
-        count += event == "call"
-
     path.go(first, 0)
-    sys.setprofile(note)
-    try:
+    with counted() as count:
         n = path.go(second, EVENTS // 2)
-    finally:
-        sys.setprofile(None)
     assert n == EVENTS // 2
-    return count
+    return count.total()
 
 
 def go(kernels: ModuleType | None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +128,21 @@ def test_a_loop_that_creeps_in_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(path.engine, "decode", slow)
     assert calls(path) > MOST_CALLS
     path.store.close()
+
+
+def closing(windows: int) -> Counter[str]:
+    """Return the calls for a batch that closes so many windows of one row each."""
+    stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
+    table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
+    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}))
+    times = [1_700_000_000_000 + 10_000 * number for number in range(windows + 1)]
+    with counted() as count:
+        made.feed_many("s", [{"value": b'{"host":"a","ts":%d}' % time, "key": "a"} for time in times])
+    assert sum(row.values["n"] for row in made.table("t").rows()) == windows + 1
+    return count
+
+
+def test_a_window_costs_the_same_among_many() -> None:
+    """A batch that closes ten times as many windows calls no function much more than ten times as often."""
+    few, many = closing(50), closing(500)
+    assert {name: n for name, n in many.items() if n > 11 * max(few[name], 50)} == {}

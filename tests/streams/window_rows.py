@@ -9,7 +9,7 @@ alone; nothing is asked of the code under test.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -131,9 +131,12 @@ def counted(window: Any, events: Sequence[Seen]) -> Rows:
     return found
 
 
-def numbered(found: Iterable[At], key: str, start: int, end: int) -> At:
+def numbered(found: Container[At], key: str, start: int, end: int) -> At:
     """Return the place of another window, behind those that are the same by key, start and end."""
-    return key, start, end, sum(at[:3] == (key, start, end) for at in found)
+    number = 0
+    while (key, start, end, number) in found:
+        number += 1
+    return key, start, end, number
 
 
 def listed(rows: Iterable[TableRow]) -> dict[At, dict[str, Any]]:
