@@ -42,7 +42,7 @@ def _pair(number: int, rate: int, seconds: float) -> Iterator[tuple[str, Latency
     """Yield what the echo and then the worker saw, within two minutes, on one broker."""
     with apache() as bootstrap:
         for name, run in SYSTEMS.items():
-            latency = run(bootstrap, f"{name.split()[-1]}-{rate}-{number}", rate, seconds)
+            latency = run(bootstrap, f"{run.__name__}_{rate}_{number}", rate, seconds)
             told = ", ".join(f"{text} {latency.quantile(q):.1f}" for text, q in QUANTILES.items())
             sys.stdout.write(f"{rate:,}/s, {name}: {told} ms\n")
             sys.stdout.flush()
