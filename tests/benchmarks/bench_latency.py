@@ -28,6 +28,8 @@ def main() -> None:
             for name, latency in _pair(number, rate, options.seconds):
                 seen.setdefault((name, rate), []).append(latency)
     rows = [_row(name, rate, runs) for (name, rate), runs in seen.items()]
+    for row in rows:
+        sys.stdout.write(", ".join(f"{name} {value}" for name, value in row.items()) + "\n")
     if not options.dry:
         contribute(Part("latency", "Latency, event to alert event", _about(options.seconds, options.runs), rows, PLOT))
     sys.exit(any(row["lost"] for row in rows))
