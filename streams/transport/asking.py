@@ -64,11 +64,14 @@ class Asking:
             self._silent.add(node)
 
     def _chosen(self, parts: Mapping[TopicPartition, Part], most: int, kept: int) -> list[TopicPartition]:
-        """Return the partitions to name: of those that lack something, first who was named longest ago."""
+        """Return the partitions to name: of those that lack something, first who was named longest ago.
+
+        Who was never named comes in the order of the request: each order that is left to chance would be another run.
+        """
         lags = {tp: self._lag(tp) for tp in parts}
         chosen = [tp for tp in parts if not lags[tp]]
         expected, most = 0, min(most, KEPT_BYTES - kept)
-        for tp in sorted(lags.keys() - set(chosen), key=lambda tp: self._turns.get(tp, 0)):
+        for tp in sorted(filter(lags.get, parts), key=lambda tp: self._turns.get(tp, 0)):
             chosen.append(tp)
             self._turns[tp] = next(self._count)
             expected += min(parts[tp][2], lags[tp] * RECORD_BYTES)

@@ -5,7 +5,6 @@ The expected result follows from the same arrays that the records are written fr
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,13 +12,12 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.partitioner import murmur2
 from numpy.typing import NDArray
 
 from streams.transport import topics
-from streams.transport.appender import Refused, append_batch
-from streams.transport.client import BACKOFF_SECONDS, Client
+from streams.transport.client import Client
+from tests.appending import append
 from tests.benchmarks.batches import record_batch
 from tests.benchmarks.forms import FORMS, Rows
 from tests.benchmarks.pieces import Ints, Piece, listed
@@ -36,8 +34,6 @@ BATCH_RECORDS = 4_000
 """Of about 125 bytes each."""
 MOST_BATCH_BYTES = 8 << 20
 """What the topic takes: a batch of long events is larger than the default of 1 MiB."""
-SECONDS = 30.0
-"""How long a broker may take over a batch."""
 
 
 @dataclass(frozen=True)
@@ -158,21 +154,5 @@ async def load(
     ending = [record_batch(final.name, FORMS[workload.form].write(final), now)] if last else []
     for partition in range(workload.partitions):
         for batch in chain(workload.batches(partition, now, compression), ending):
-            await _append(client, topic, partition, batch)
+            await append(client, topic, partition, batch)
     await client.stop()
-
-
-async def _append(client: Client, topic: str, partition: int, batch: bytes) -> None:
-    """Append a batch; the partitions of a topic that was just made are without a leader for a moment."""
-    until = time.monotonic() + SECONDS
-    while True:
-        try:
-            await append_batch(client, topic, partition, batch, SECONDS)
-        except (Refused, LeaderNotAvailableError) as refusal:
-            passes = isinstance(refusal, LeaderNotAvailableError) or refusal.error.retriable
-            if not passes or time.monotonic() > until:
-                raise
-        else:
-            return
-        await asyncio.sleep(BACKOFF_SECONDS)
-        await client.refresh()

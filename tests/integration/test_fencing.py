@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.transport import topics
-from streams.transport.appender import Refused, append_batch
+from streams.transport.appender import Refused
 from streams.transport.batches import build
 from streams.transport.client import Client
 from streams.transport.errors import Fenced, WriteFailed
 from streams.transport.produce import FencedWriter
 from tables.records import Record
+from tests.appending import append
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from tests.brokers import KafkaCluster
 
 pytestmark = pytest.mark.kafka
-NOW = 1_790_000_000_000
 
 
 def run(kafka: KafkaCluster, body: Callable[[Client, str], Awaitable[Any]]) -> Any:
@@ -44,7 +45,8 @@ def run(kafka: KafkaCluster, body: Callable[[Client, str], Awaitable[Any]]) -> A
 async def send(client: Client, topic: str, producer: tuple[int, int], sequence: int, count: int = 1) -> int:
     """Send one plain idempotent batch of `count` records and return its base offset."""
     records = [Record(b"k%d" % number, b"v") for number in range(count)]
-    return await append_batch(client, topic, 0, await build(records, NOW, (*producer, sequence)), 10.0)
+    now = int(time.time() * 1000)  # the broker forgets a producer id by the time of its last batch
+    return await append(client, topic, 0, await build(records, now, (*producer, sequence)))
 
 
 async def refusal(client: Client, topic: str, producer: tuple[int, int], sequence: int, count: int = 1) -> str:

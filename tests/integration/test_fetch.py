@@ -13,9 +13,9 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams.effects import Event
 from streams.transport import fetch, topics
-from streams.transport.appender import append_batch
 from streams.transport.client import Client
 from streams.transport.events import EventProducer
+from tests.appending import append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -137,7 +137,7 @@ def test_a_decompression_bomb_in_the_log_is_left_out(kafka: KafkaCluster, codec:
         for delta in range(20):
             builder.append(delta, NOW, None, bytes(1 << 20), [])
         bomb = bytes(builder.build())
-        await append_batch(client, tp.topic, tp.partition, bomb, 30.0)
+        await append(client, tp.topic, tp.partition, bomb)
         await EventProducer(client).send([Event(tp.topic, b"k", b"after", (), 0)])
         values, lost, position = [], [], 0
         async with asyncio.timeout(60):

@@ -46,6 +46,12 @@ def test_each_has_its_turn() -> None:
     assert sorted(seen) == sorted(list(range(8)) * 2)
 
 
+def test_the_first_turn_is_in_the_order_of_the_request() -> None:
+    """What is named first is no matter of how names are hashed: two runs over the same topics ask for the same."""
+    asking = Asking(lambda _: FAR, 1, 500)
+    assert [each for _ in range(32) for each in cut(asking, 64)] == list(range(64))
+
+
 def test_who_was_read_to_the_end_is_always_named() -> None:
     """What comes live must not wait for the backlog of others, and comes first in the answer."""
     asking = Asking(lambda tp: 0 if tp.partition >= 4 else FAR, 1, 500)
