@@ -78,7 +78,7 @@ def running(batch: Batch, z: int, watermark: int) -> tuple[Ints, int]:
         return np.maximum(batch.rekeyed.running, watermark), max(batch.rekeyed.watermark, watermark)
     seen = batch.seen
     offset, time = (batch.offset, batch.time) if seen is None else (seen.offset, seen.time)
-    skipped = int(np.searchsorted(offset, z, "right"))
+    skipped = int(offset.searchsorted(z, "right"))
     if skipped:
         time = np.concatenate((np.full(skipped, watermark), time[skipped:]))
     if not len(time):
@@ -92,7 +92,7 @@ def unread(batch: Batch, z: int, needs: frozenset[str], greatest: Ints) -> Arriv
 
     Rows that came through a re-key bring what is needed after `derive` and `where`, and nothing else.
     """
-    skipped = int(np.searchsorted(batch.offset, z, "right"))
+    skipped = int(batch.offset.searchsorted(z, "right"))
     names = needs if batch.rekeyed is None else batch.columns.keys()
     columns = {name: batch.columns[name] for name in names if name in batch.columns}
     rows = Arrivals(np.arange(len(batch)), columns, batch.time, batch.offset, greatest)

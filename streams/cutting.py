@@ -39,7 +39,8 @@ class Cutter:
         """Keep both."""
         self._cells, self._limits = cells, limits
         self._reclaim_at = min(RECLAIM, cells.keys.limit)
-        self._kinds = [kind for each in cells.table.aggregates.values() for kind in each.columns().values()]
+        kinds = [kind for each in cells.table.aggregates.values() for kind in each.columns().values()]
+        self._texts = any(isinstance(kind, Objects) for kind in kinds)
 
     def fitting(self, rows: Intake, draft: Draft) -> int:
         """Return how many of the rows, from the first on, the write that is being filled can still hold.
@@ -61,7 +62,7 @@ class Cutter:
         Only texts (and long keys) can; without any the answer costs nothing.
         """
         sizes = self._cells.keys.lengths(codes)
-        if any(isinstance(kind, Objects) for kind in self._kinds):
+        if self._texts:
             sizes = sizes + growth(self._cells.table.aggregates, inputs, len(codes))
         large: NDArray[np.bool_] = sizes > self._limits.size // 2
         return large if large.any() else None

@@ -278,11 +278,15 @@ class Cells:
         return self._columns(k, *self._merged(self._of_window(k), codes))
 
     def _columns(self, k: int, state: State, rows: Rows) -> Lazy:
-        bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))
         partial_ = self._shapes.partial(self.panes.panes_of(k).start)
 
         def column(name: str) -> Column:
-            found = self.table.aggregates[name].result_within(state.of(name), rows, bounds)
+            aggregate, seen = self.table.aggregates[name], state.of(name)
+            if aggregate.needs_window:
+                bounds = Bounds.same(self.panes.start(k), self.panes.end(k), len(rows))
+                found = aggregate.result_within(seen, rows, bounds)
+            else:
+                found = aggregate.result(seen, rows)
             return replace(found, null=np.ones(len(rows), bool)) if name in partial_ else found
 
         return Lazy(self.table.aggregates, column, lambda at: self._columns(k, state, rows[at]))

@@ -98,7 +98,12 @@ class Lazy(Mapping[str, Column]):
 
     def take(self, rows: NDArray[np.intp]) -> Lazy:
         """Return the columns of some of the rows: what is made of them is made of no others."""
-        return self._some(rows)
+        return self._some(rows).knowing({name: column.take(rows) for name, column in self._made.items()})
+
+    def knowing(self, made: Mapping[str, Column]) -> Lazy:
+        """Return these columns; some of them are made already."""
+        self._made.update(made)
+        return self
 
     def __contains__(self, name: object) -> bool:
         """Return whether there is such a column, without making it."""

@@ -69,7 +69,7 @@ class RaggedColumn:
         start, length = self._start[rows], self._length[rows]
         if not len(rows):
             return self._pool[:0], length
-        if np.array_equal(start[1:], start[:-1] + length[:-1]):
+        if (start[1:] == start[:-1] + length[:-1]).all():
             return self._pool[start[0] : start[-1] + length[-1]], length
         return self._pool.take(segments(start, length)), length
 
@@ -114,5 +114,7 @@ class RaggedColumn:
 
 def segments(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the positions `start[i] .. start[i] + length[i] - 1` of all i, one after the other."""
-    before = np.cumsum(length) - length
-    return np.repeat(start - before, length) + np.arange(int(length.sum()))
+    ends: NDArray[np.int64] = length.cumsum()
+    entries = np.arange(int(ends[-1]) if len(ends) else 0)
+    entries += (start - (ends - length)).repeat(length)
+    return entries

@@ -350,7 +350,7 @@ def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[list[bytes], NDArr
     """Return the bytes of each row's entries and how many entries they are."""
     entries, lengths = column.gather(rows)
     blob = entries.tobytes()
-    edges = [0, *(np.cumsum(lengths) * column.dtype.itemsize).tolist()]
+    edges = [0, *(lengths.cumsum() * column.dtype.itemsize).tolist()]
     return [blob[start:end] for start, end in pairwise(edges)], lengths
 
 

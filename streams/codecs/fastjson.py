@@ -70,7 +70,7 @@ class FastJson:
         self._read_floats(values.buffer, kinds, bits, unsure)
         for at in range(len(self._fields)):
             unsure |= ~self._allowed[at].take(kinds[:, at])
-        left = np.flatnonzero(unsure)
+        left = unsure.nonzero()[0]
         if len(left) * UNSURE_SHARE > n:
             self._rest = REST
             return None
@@ -84,7 +84,7 @@ class FastJson:
         self, buffer: bytes, kinds: NDArray[np.int8], bits: NDArray[np.int64], unsure: NDArray[np.bool_]
     ) -> None:
         """Read the floats that need more than one rounding, which Python's own reader does right."""
-        rows, fields = np.nonzero((kinds == FLOAT_TEXT) & ~unsure[:, None])
+        rows, fields = ((kinds == FLOAT_TEXT) & ~unsure[:, None]).nonzero()
         if not len(rows):
             return
         places = bits[rows, fields]

@@ -111,7 +111,7 @@ class OwnRule(Rule):
             at: Hit(values, value, spans[at].number,
                     spans[at].start if self._eager else self._steps.end(spans[at].number),
                     spans[at].start, spans[at].end)
-            for at, values, value in self._holding(rows)
+            for at, values, value in self._shown(rows, self._where(rows))
         }  # fmt: skip
 
     def closed(self, step: Step, hit: Hit | None) -> list[Change]:

@@ -18,6 +18,8 @@ from streams.rules.describe import Descriptions
 from streams.rules.life import Live, due, matured, missed
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streams.effects import Event
     from streams.planned import RulePlan, TablePlan
     from streams.rules.rows import Rows
@@ -98,16 +100,18 @@ class Rule:
 
     # one key
 
-    def _holding(self, rows: Rows) -> Iterator[tuple[int, dict[str, Any], Any]]:
-        """Yield (position, values, `$value`) of the rows that hold."""
+    def _where(self, rows: Rows) -> NDArray[np.intp]:
+        """Return the positions of the rows that hold."""
         if not len(rows):
-            return
-        uses = self.condition.uses
-        at = np.flatnonzero(self.condition.holds(rows.columns(uses), len(rows)))
+            return np.empty(0, np.intp)
+        return self.condition.holds(rows.columns(self.condition.uses), len(rows)).nonzero()[0]
+
+    def _shown(self, rows: Rows, at: NDArray[np.intp]) -> Iterator[tuple[int, dict[str, Any], Any]]:
+        """Yield (position, values, `$value`) of rows that hold, by their positions."""
         if not len(at):
             return
         held = rows.take(at)
-        shown = self.condition.values(held.columns(uses), len(held))
+        shown = self.condition.values(held.columns(self.condition.uses), len(held))
         yield from zip(at.tolist(), held.values(), shown, strict=True)
 
     def _hit(self, key: bytes, live: Live | None, hit: Hit, now: int) -> Live:
@@ -189,7 +193,7 @@ class PaneRule(Rule):
     def hits(self, rows: Rows) -> dict[bytes, Hit]:
         """Return the rows that hold, of a window that closes or a part of it, by key."""
         ends = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window)
-        return dict(self._hits(rows, ends))
+        return dict(self._hits(rows, self._where(rows), ends))
 
     def close(self, window: int, held: Mapping[bytes, Hit], after: bytes | None) -> list[Change]:
         """Judge a window that closes.
@@ -219,12 +223,12 @@ class PaneRule(Rule):
             watermark: of the table.
             outcome: of the rows so far; these are added.
         """
-        windowed = self._panes.windowed
-        held = dict(self._hits(rows, self._panes.start(rows.window) if windowed else watermark))
-        for key, hit in held.items():
-            live = outcome.get(key, self.live.get(key))
-            if live is None or live.fired_at is None or live.missed_at is not None:
-                outcome[key] = self._hit(key, live, hit, max(watermark, hit.begins))
+        windowed, at = self._panes.windowed, self._where(rows)
+        held = {rows.keys[row]: row for row in at.tolist()}
+        changing = [row for key, row in held.items() if not _goes_on(outcome.get(key, self.live.get(key)))]
+        begins = self._panes.start(rows.window) if windowed else watermark
+        for key, hit in self._hits(rows, np.array(changing, np.intp), begins):
+            outcome[key] = self._hit(key, outcome.get(key, self.live.get(key)), hit, max(watermark, hit.begins))
         if not windowed:
             gone = [key for key in rows.keys if key in self.live and key not in held]
             outcome.update((key, missed(self.live[key], watermark, self._keep)) for key in gone)
@@ -253,9 +257,9 @@ class PaneRule(Rule):
 
     # one key
 
-    def _hits(self, rows: Rows, begins: int) -> Iterator[tuple[bytes, Hit]]:
-        for at, values, value in self._holding(rows):
-            yield rows.keys[at], Hit(values, value, rows.window, begins)
+    def _hits(self, rows: Rows, at: NDArray[np.intp], begins: int) -> Iterator[tuple[bytes, Hit]]:
+        for row, values, value in self._shown(rows, at):
+            yield rows.keys[row], Hit(values, value, rows.window, begins)
 
     def _ahead(self, live: Live | None, window: int) -> bool:
         """Return whether the alert stands for a later, still open window: then this one says nothing about it."""
@@ -275,3 +279,8 @@ class PaneRule(Rule):
         if at is None or not self._panes.windowed:
             return window
         return max(window, self._panes.ending_from(at))
+
+
+def _goes_on(live: Live | None) -> bool:
+    """Return whether an alert fires and was not missed: another row that holds says nothing new of it."""
+    return live is not None and live.fired_at is not None and live.missed_at is None

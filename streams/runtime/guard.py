@@ -60,10 +60,12 @@ class Worker(faust.Worker):
         super().execute_from_commandline()
 
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
-        """Let no line be made that nobody is shown.
+        """Let no line be made that nobody is shown, and none of lines that cannot be written.
 
-        Faust has its spinner turn at each, and for that makes all that there are: two for each request to Kafka.
+        Faust has its spinner turn at each, and for that makes all that there are: two for each request to Kafka. And
+        where nobody reads its output any more, Python says so for each line, on an output that Faust makes lines of.
         """
+        logging.raiseExceptions = False
         super().on_setup_root_logger(logger, level)
         if level:
             logger.setLevel(level)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PASSES = 5
+PASSES = 8
 """Passes of the event loop between two computations: in them, what has been acknowledged goes on its way."""
 _step: ContextVar[int | None] = ContextVar("step", default=None)
 

@@ -64,6 +64,10 @@ class EventProducer:
         for event in events:
             groups.setdefault((event.topic, place[event.topic].of(event)), []).append(event)
         work = [await self._fitted(target, group) for target, group in groups.items()]
+        if len(work) == 1:  # one alert, as a rule: a task of its own would cost it three passes of the event loop
+            line, part = work[0]
+            await line.send(*part)
+            return
         results = await asyncio.gather(*(line.send(*part) for line, part in work), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

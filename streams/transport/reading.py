@@ -68,7 +68,7 @@ def read(walk: Walk, lo: int) -> Records:
 
 
 def _records(found: Read, lo: int, hi: int, lost: list[Lost]) -> Records:
-    before = int(np.searchsorted(found.offsets, lo))
+    before = int(found.offsets.searchsorted(lo))
     if not before:
         return Records(lo, hi, found.offsets, found.stamps, found.values, None, found.key_of, lost)
     key_of = found.key_of

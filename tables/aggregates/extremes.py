@@ -9,6 +9,7 @@ import numpy as np
 
 from tables.aggregates.base import Aggregate, Fixed
 from tables.aggregates.numeric import number_column, split
+from tables.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tables.aggregates.base import Fold, Rows, View
-    from tables.columns import Column, Mask
+    from tables.columns import Mask
 
 _LIMIT = 2.0**63
 
@@ -62,12 +63,15 @@ class Extreme(Aggregate):
         """Return the extremes, integers where an integer won; null where no value was seen."""
         whole, real, any_whole = state["whole"][rows], state["real"][rows], state["any_whole"][rows]
         any_real = real != self.real
+        if any_real.all() and not any_whole.any():
+            return Column("float", real)
         is_real = any_real & (~any_whole | self._beats(real, whole))
         return number_column(whole, real, is_real, ~any_whole & ~any_real)
 
     def _at(self, index: Rows, values: NDArray[Any], m: int, loser: float) -> NDArray[Any]:
         """Return the extreme of the values of each of `m` groups."""
-        found = np.full(m, loser, values.dtype)
+        found = np.empty(m, values.dtype)
+        found.fill(loser)
         self.choose.at(found, index, values)
         return found
 

@@ -64,7 +64,8 @@ class Sketched(Aggregate):
         index, values = floats(fold)
         if not len(values):
             return
-        keys = np.sort((index << ORDINAL_BITS) | ordinals(values))
+        keys = (index << ORDINAL_BITS) | ordinals(values)
+        keys.sort()
         if (loops := fast.kernels()) is not None:
             count_in(loops.count_in, state["buckets"], fold.rows, keys)
             return
@@ -81,13 +82,13 @@ class Sketched(Aggregate):
         """Return the q-quantile of each of the rows, and where no value was seen, shape (m,) each."""
         entries, lengths = state["buckets"].gather(rows)
         null = lengths == 0
-        values = np.zeros(len(rows))
         filled = lengths[~null]
-        before = np.concatenate(([0], np.cumsum(entries & COUNT)))
-        ends = np.cumsum(filled)
+        before = np.concatenate(([0], (entries & COUNT).cumsum()))
+        ends = filled.cumsum()
         base = before[ends - filled]
         rank = np.floor(q * (before[ends] - base - 1)).astype(np.int64)
-        values[~null] = midpoints(entries[np.searchsorted(before, base + rank, side="right") - 1] >> COUNT_BITS)
+        values = np.zeros(len(rows))
+        values[~null] = midpoints(entries[before.searchsorted(base + rank, "right") - 1] >> COUNT_BITS)
         return values, null
 
 

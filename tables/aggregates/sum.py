@@ -48,6 +48,8 @@ class Sum(Aggregate):
         """
         is_real = state["is_real"][rows]
         real = total(state, rows)
+        if is_real.all() and np.isfinite(real).all():
+            return Column("float", real)
         whole, great = integers(state, rows)
         column = number_column(whole, real, is_real, is_real & ~np.isfinite(real))
         great = [(row, value) for row, value in great if not is_real[row]]

@@ -19,7 +19,7 @@ from streams import fast
 from streams.engine import StreamEngine, TableEngine
 from streams.load import load
 from streams.plan import plan
-from streams.spec import Declaration, Stream, TimeField
+from streams.spec import Alert, Declaration, Stream, TimeField
 from streams.testing import Harness
 from streams.transport import batches, reading, wire
 from streams.transport.answers import Answer
@@ -128,6 +128,20 @@ def test_a_loop_that_creeps_in_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(path.engine, "decode", slow)
     assert calls(path) > MOST_CALLS
     path.store.close()
+
+
+def test_an_alert_that_fires_costs_nothing_again() -> None:
+    """A row that goes on to hold is not read for its values: nobody is told them before its window closes."""
+    stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
+    table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
+    alert = Alert(alert="Any", table="t", expr="n > 0", judge="update")
+    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}, alerts=(alert,)))
+    found = []
+    for number in range(2):
+        with counted() as count:
+            made.feed_many("s", [{"value": b'{"host":"a","ts":%d}' % (1_700_000_000_000 + number), "key": "a"}])
+        found.append((count["_where"], count["_hit"], count["values"] > 0))
+    assert found == [(1, 1, True), (1, 0, False)]
 
 
 def closing(windows: int) -> Counter[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import logging
 import os
 import resource
@@ -41,9 +43,33 @@ def test_a_directory_without_space_is_named(tmp_path: Path) -> None:
         lock_directory(tmp_path / "state")
 
 
+class Unread(io.StringIO):
+    """An output whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        """Refuse."""
+        raise BrokenPipeError(errno.EPIPE, f"{len(text)} characters for nobody")
+
+
+def test_a_line_that_cannot_be_written_makes_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker whose log nobody reads any more goes on without; Python's own report of that would be a line too."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    logger = logging.Logger("root")  # noqa: LOG001 - not the process's own
+    logger.addHandler(logging.StreamHandler(Unread()))
+    app = faust.App("unread", datadir=str(tmp_path), loop=asyncio.new_event_loop())
+    logger.warning("before")
+    assert "for nobody" in capsys.readouterr().err
+    Worker(app, quiet=True).on_setup_root_logger(logger, logging.WARNING)
+    logger.warning("now")
+    assert not capsys.readouterr().err
+
+
 @pytest.mark.parametrize("level", [logging.WARNING, logging.INFO])
-def test_no_line_is_made_that_nobody_is_shown(level: int, tmp_path: Path) -> None:
+def test_no_line_is_made_that_nobody_is_shown(level: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Faust's spinner has every debug line made, at each request to Kafka; a worker of ours makes those it shows."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
     logger = logging.Logger("root")  # noqa: LOG001 - not the process's own
     logger.addHandler(logging.NullHandler())
     app = faust.App("quiet", datadir=str(tmp_path), loop=asyncio.new_event_loop())
