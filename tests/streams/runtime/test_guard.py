@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,8 @@ def test_a_line_that_cannot_be_written_makes_no_others(
     app = faust.App("unread", datadir=str(tmp_path), loop=asyncio.new_event_loop())
     logger.warning("before")
     assert "for nobody" in capsys.readouterr().err
-    Worker(app, quiet=True).on_setup_root_logger(logger, logging.WARNING)
+    worker = Worker(app, quiet=True, stdout=sys.__stdout__, stderr=sys.__stderr__)
+    worker.on_setup_root_logger(logger, logging.WARNING)
     logger.warning("now")
     assert not capsys.readouterr().err
 
