@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 from streams.embedded import EmbeddedBroker
 from tests.brokers import KafkaCluster
@@ -27,7 +31,7 @@ def apache(**settings: str) -> Iterator[str]:
     Args:
         settings: server properties, with `_` for `.`.
     """
-    with _on(BROKER_CORE):
+    with stoppable(), _on(BROKER_CORE):
         cluster = KafkaCluster(1, **NO_RETENTION | settings)
         try:
             cluster.start()
@@ -39,8 +43,23 @@ def apache(**settings: str) -> Iterator[str]:
 @contextmanager
 def embedded() -> Iterator[str]:
     """Run the embedded broker, and yield its address."""
-    with _on(BROKER_CORE), EmbeddedBroker() as broker:
+    with stoppable(), _on(BROKER_CORE), EmbeddedBroker() as broker:
         yield broker.bootstrap
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a SIGTERM end this process in order: a broker or a worker left behind would be measured with all others."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    sys.exit(128 + number)
 
 
 @contextmanager
