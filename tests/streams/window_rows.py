@@ -8,6 +8,7 @@ alone; nothing is asked of the code under test.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -110,9 +111,12 @@ def sliding(window: Any, events: Sequence[Seen]) -> Rows:
             came.append((event, watermark))
     found: Rows = {}
     lasts = {(event.key, last) for event, _ in came for last in (event.time, event.time + window.size + 1)}
+    came.sort(key=lambda each: (each[0].key, each[0].time))
+    places = [(event.key, event.time) for event, _ in came]
     for key, last in lasts:
-        here = [event for event, at in came if event.key == key and last + 1 + window.grace > at]
-        held = [event for event in here if last - window.size <= event.time <= last]
+        near = came[bisect_left(places, (key, last - window.size - 1)) : bisect_right(places, (key, last))]
+        here = sorted((event for event, at in near if last + 1 + window.grace > at), key=lambda event: event.offset)
+        held = [event for event in here if last - window.size <= event.time]
         makes = {event.time for event in here} & {last, last - window.size - 1}
         if held and makes:
             found[key, last - window.size, last + 1, 0] = held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 WINDOW = (-6, 5)
 """Start and end of the window that the events of the laws lie in, ms."""
+
+
+def exact(value: float) -> int | Fraction:
+    """Return a number as a rational one; whole ones as integers, which are added much faster."""
+    return int(value) if isinstance(value, int) or value.is_integer() else Fraction(value)
 
 
 class Event(NamedTuple):

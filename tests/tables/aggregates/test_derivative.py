@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 
 from tables import derivative
-from tests.tables.bench import Bench, Event
+from tests.tables.bench import Bench, Event, exact
 
 NOW = 1_700_000_000_000
 
 
 def oracle(_: Any, events: list[Any]) -> float | None:
     """Return the slope in rational arithmetic, as the nearest float."""
-    points = [(Fraction(event.time), Fraction(float(event.value))) for event in events if event.value is not None]
-    n = max(1, len(points))
-    time, value = sum(t for t, _ in points) / n, sum(x for _, x in points) / n
-    squares = sum((t - time) ** 2 for t, _ in points)
-    return float(1000 * sum((t - time) * (x - value) for t, x in points) / squares) if squares else None
+    points = [(event.time, exact(float(event.value))) for event in events if event.value is not None]
+    n, times, values = len(points), sum(t for t, _ in points), sum(x for _, x in points)
+    squares = n * sum(t * t for t, _ in points) - times**2
+    return float(1000 * Fraction(n * sum(t * x for t, x in points) - times * values) / squares) if squares else None
 
 
 def error(_: Any, events: list[Any]) -> float:

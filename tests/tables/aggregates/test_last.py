@@ -17,9 +17,10 @@ def oracle(aggregate: Any, events: list[Any], sign: int = 1) -> Any:
     orders = ("time", "offset") if aggregate.by == "time" else ("offset", "time")
 
     def place(event: Any) -> Any:
-        return [sign * getattr(event, order) for order in orders], text(event.value)
+        return [sign * getattr(event, order) for order in orders]
 
-    return max(seen, key=place).value if seen else None
+    last = max(map(place, seen), default=None)
+    return max((event.value for event in seen if place(event) == last), key=text, default=None)
 
 
 def text(value: Any) -> bytes:

@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 from tables import mean
-from tests.tables.bench import Bench, Event
+from tests.tables.bench import Bench, Event, exact
 
 
 def oracle(_: Any, events: list[Any]) -> float | None:
     """Return the mean in rational arithmetic, as the nearest float."""
-    values = [Fraction(event.value) for event in events if event.value is not None]
-    return float(sum(values) / len(values)) if values else None
+    values = [exact(event.value) for event in events if event.value is not None]
+    return float(Fraction(sum(values)) / len(values)) if values else None
 
 
 def error(_: Any, events: list[Any]) -> float:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tables import stddev
-from tests.tables.bench import Bench, Event
+from tests.tables.bench import Bench, Event, exact
 
 
 def square(events: list[Any]) -> Fraction | None:
     """Return the exact variance of the values as floats."""
-    values = [Fraction(float(event.value)) for event in events if event.value is not None]
-    mean = sum(values) / len(values) if values else 0
-    return sum((value - mean) ** 2 for value in values) / len(values) if values else None
+    values = [exact(float(event.value)) for event in events if event.value is not None]
+    n = len(values)
+    return Fraction(n * sum(value * value for value in values) - sum(values) ** 2) / n**2 if values else None
 
 
 def root(value: Fraction) -> float:
