@@ -71,10 +71,10 @@ def total(state: View, rows: Rows) -> Floats:
     """Return the sums of all terms, rounded to the nearest float; not finite where they overflow."""
     high, low = state["high"][rows], state["low"][rows]
     real, error = state["real"][rows], state["error"][rows]
-    if not (high.any() or low.any()):
-        return np.asarray(real + 0.0 + error)
-    whole = (np.ldexp(high.astype(np.float64), _BITS), (low >> _HALF) * 2.0**_HALF, low & ((1 << _HALF) - 1))
     with np.errstate(all="ignore"):
+        if not (high.any() or low.any()):
+            return np.asarray(real + 0.0 + error)
+        whole = (np.ldexp(high.astype(np.float64), _BITS), (low >> _HALF) * 2.0**_HALF, low & ((1 << _HALF) - 1))
         for term in whole:
             real, error = _two_sum(real, term.astype(np.float64), error)
         return np.asarray(real + error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import sum as sum_
-from tables.aggregates.sums import float_sums, integer_sums
+from tables.aggregates.sums import float_sums, integer_sums, total
 from tests.tables.bench import Bench, Event
 
 
@@ -85,6 +86,14 @@ def test_a_float_sum_that_overflows_is_null() -> None:
     rows = [Event(0, 1.7e308), Event(0, 1.7e308), Event(1, math.inf), Event(1, 2.0)]
     for cuts in ((), (1,)):
         assert Bench(sum_("x"), "float").fold(rows, cuts).results() == [None, 2.0, 0, 0]
+
+
+def test_a_sum_that_overflows_when_it_is_read_warns_nobody() -> None:
+    """Rule: what is not finite is for the reader to see, with integers among the terms or without."""
+    great = np.array([sys.float_info.max])
+    for whole in (0, 1):
+        state = {"high": np.array([whole]), "low": np.zeros(1, np.int64), "real": great, "error": great}
+        assert total(state, np.zeros(1, np.intp)).tolist() == [math.inf]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(-1e290, 1e290))), st.floats(-1e290, 1e290))
