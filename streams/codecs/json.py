@@ -31,6 +31,8 @@ _TYPES: Mapping[FieldType, Any] = {
     "time": str | int | float | None,
     "any": Any,
 }
+FEW = 96
+"""Values that are scanned at least: what a scan costs by itself is more than msgspec takes for fewer."""
 _NOT_A_NUMBER = re.compile(rb"[:\[,]\s*[-+]?(?:nan|inf(?:inity)?)\s*[,}\]]", re.IGNORECASE)
 _AT = re.compile(r"(.*) - at `\$\.?(.*)`")
 
@@ -81,8 +83,8 @@ class JsonDecoder(Decoder):
         return self._plain(values)
 
     def _scanned(self, values: Packed) -> Decoded | None:
-        """Return what compiled loops make of the values; None where there are none, or they had better not."""
-        kernels = fast.kernels()
+        """Return what compiled loops make of the values; None where there are none, or msgspec does it better."""
+        kernels = fast.kernels() if len(values) >= FEW else None
         if self._fast is None and kernels is not None:
             self._fast = FastJson(self._fields, self._plain, kernels)
         return (

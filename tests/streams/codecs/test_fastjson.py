@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streams import fast
 from streams.codecs import fastjson
+from streams.codecs import json as codec
 from streams.codecs.base import Decoded, FieldType
 from streams.codecs.json import JsonDecoder
 from streams.packed import NULL, Packed
@@ -24,9 +25,10 @@ FIELDS: dict[str, FieldType] = {
 
 @pytest.fixture(autouse=True)
 def _compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is there, and rows that are left to msgspec never make it give up."""
+    """The extra is there, it scans a few rows too, and rows that are left to msgspec never make it give up."""
     assert fast.load() is not None, "the extra `fast` is not installed"
     monkeypatch.setattr(fastjson, "UNSURE_SHARE", 0)
+    monkeypatch.setattr(codec, "FEW", 0)
 
 
 def packed(values: list[bytes | None]) -> Packed:
@@ -182,3 +184,13 @@ def test_a_stream_of_unsure_rows_goes_the_plain_way(monkeypatch: pytest.MonkeyPa
     assert decoder.decode(escaped).columns["t"].values.tolist() == ["é"] * 20
     assert decoder._fast is not None  # noqa: SLF001 - what is tested is that it rests
     assert [decoder._fast.wants for _ in range(fastjson.REST)] == [False] * (fastjson.REST - 1) + [True]  # noqa: SLF001
+
+
+def test_few_values_are_left_to_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scan costs by itself is more than msgspec takes for a few values: only more of them are scanned."""
+    monkeypatch.setattr(codec, "FEW", 3)
+    decoder, value = JsonDecoder({"n": "number"}), b'{"n":1.5}'
+    assert decoder.decode(packed([value] * 2)).columns["n"].values.tolist() == [1.5] * 2
+    assert decoder._fast is None  # noqa: SLF001 - which way it went shows nowhere else
+    assert decoder.decode(packed([value] * 3)).columns["n"].values.tolist() == [1.5] * 3
+    assert decoder._fast is not None  # noqa: SLF001
