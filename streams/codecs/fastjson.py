@@ -33,6 +33,8 @@ UNSURE_SHARE = 8
 """If more than one row in so many is left to msgspec, all are, and for some batches nothing is scanned."""
 REST = 50
 """Batches until it is tried again."""
+_BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
+_FLOAT_TEXTS = 1 << FLOAT_TEXT
 Decode = Callable[[list[bytes | None]], Decoded]
 
 
@@ -53,6 +55,7 @@ class FastJson:
         self._allowed = np.zeros((len(fields), 8), bool)
         for at, want in enumerate(fields.values()):
             self._allowed[at, list(_TAKEN[want])] = True
+        self._refused = [~sum(1 << kind for kind in _TAKEN[want]) for want in fields.values()]
         self._rest = 0
 
     @property
@@ -67,17 +70,21 @@ class FastJson:
         kinds, bits = np.empty((n, len(self._fields)), np.int8), np.empty((n, len(self._fields)), np.int64)
         unsure = np.empty(n, bool)
         self._kernels.scan(values.array, values.start, values.length, self._names, self._entries, kinds, bits, unsure)
-        self._read_floats(values.buffer, kinds, bits, unsure)
-        for at in range(len(self._fields)):
-            unsure |= ~self._allowed[at].take(kinds[:, at])
+        seen = _seen(kinds)
+        if any(each & _FLOAT_TEXTS for each in seen):
+            self._read_floats(values.buffer, kinds, bits, unsure)
+            seen = _seen(kinds)
+        for at, each in enumerate(seen):
+            if each & self._refused[at]:
+                unsure |= ~self._allowed[at].take(kinds[:, at])
         left = unsure.nonzero()[0]
         if len(left) * UNSURE_SHARE > n:
             self._rest = REST
             return None
         if not len(left):
-            return Decoded(self._columns(values.array, kinds, bits))
+            return Decoded(self._columns(values.array, kinds, bits, seen))
         sure = np.flatnonzero(~unsure)
-        columns = self._columns(values.array, kinds[sure], bits[sure])
+        columns = self._columns(values.array, kinds[sure], bits[sure], _seen(kinds[sure]))
         return scanned.merged(n, sure, columns, left, self._plain(values.take(left).tolist()))
 
     def _read_floats(
@@ -95,13 +102,21 @@ class FastJson:
         unsure[rows[~np.isfinite(found)]] = True
 
     def _columns(
-        self, buffer: NDArray[np.uint8], kinds: NDArray[np.int8], bits: NDArray[np.int64]
+        self, buffer: NDArray[np.uint8], kinds: NDArray[np.int8], bits: NDArray[np.int64], seen: list[int]
     ) -> dict[str, Column]:
+        """Return the columns; `seen` is what `_seen` says of the kinds."""
         columns = {}
         for at, (path, want) in enumerate(self._fields.items()):
             kind, bit = np.ascontiguousarray(kinds[:, at]), np.ascontiguousarray(bits[:, at])
-            columns[path] = _COLUMNS[want](kind, bit, buffer, self._known[at])
+            make = _COLUMNS[want] if want == "any" else _UNIFORM.get(seen[at], _COLUMNS[want])
+            columns[path] = make(kind, bit, buffer, self._known[at])
         return columns
+
+
+def _seen(kinds: NDArray[np.int8]) -> list[int]:
+    """Return which kinds each field has in any row: bit k stands for kind k, and bit 7 for unsure."""
+    found: list[int] = np.bitwise_or.reduce(_BITS.take(kinds.T.copy()), axis=1).tolist()
+    return found
 
 
 def _layout(paths: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -121,6 +136,10 @@ def _layout(paths: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
                 enter(tuple(parents[:depth]), parents[depth], -nodes[tuple(parents[: depth + 1])])
         enter(tuple(parents), name, field)
     return np.frombuffer(bytes(names) or b"\0", np.uint8), np.array(entries, np.int64).reshape(-1, 4)
+
+
+def _floats(_: Any, bits: NDArray[np.int64], __: Any, ___: Any) -> Column:
+    return Column("float", bits.view(np.float64))
 
 
 def _number(kinds: NDArray[np.int8], bits: NDArray[np.int64], _: Any, __: Any) -> Column:
@@ -172,3 +191,5 @@ _COLUMNS: Mapping[FieldType, Callable[..., Column]] = {
     "time": _text_or_number,
     "any": _any,
 }
+_UNIFORM: Mapping[int, Callable[..., Column]] = {1 << FLOAT: _floats, 1 << TEXT: scanned.texts}
+"""By what is seen: columns without null or other kinds, of which nothing has to be found out row by row."""

@@ -29,12 +29,18 @@ def text(kinds: NDArray[np.int8], bits: NDArray[np.int64], buffer: NDArray[np.ui
         names: the texts of this field so far.
     """
     nulls = null(kinds)
-    codes, texts = names.codes(buffer, kinds, bits)
-    if nulls is not None:
-        values = np.full(len(kinds), "", object)
-        values[~nulls] = texts[codes[~nulls]]
-        return Column("text", values, nulls)
-    return Column("text", texts[codes], codes=codes, texts=texts)
+    if nulls is None:
+        return texts(kinds, bits, buffer, names)
+    codes, known = names.codes(buffer, kinds, bits)
+    values = np.full(len(kinds), "", object)
+    values[~nulls] = known[codes[~nulls]]
+    return Column("text", values, nulls)
+
+
+def texts(kinds: NDArray[np.int8], bits: NDArray[np.int64], buffer: NDArray[np.uint8], names: Names) -> Column:
+    """Return the same of rows that all have a text."""
+    codes, known = names.codes(buffer, kinds, bits)
+    return Column("text", known[codes], codes=codes, texts=known)
 
 
 def merged(
