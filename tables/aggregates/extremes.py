@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from tables import fast
 from tables.aggregates.base import Aggregate, Fixed
 from tables.aggregates.numeric import number_column, split
 from tables.columns import Column
@@ -50,8 +51,15 @@ class Extreme(Aggregate):
             state["whole"][rows] = self.choose(state["whole"][rows], self._at(whole_index, whole, m, self.whole))
             state["any_whole"][rows] |= np.bincount(whole_index, minlength=m) > 0
         if len(real):
-            # Adding 0.0 makes -0.0 and 0.0 one value, else the order of rows would show.
-            state["real"][rows] = self.choose(state["real"][rows], self._at(real_index, real, m, self.real)) + 0.0
+            self._fold_floats(state["real"], rows, real_index, real)
+
+    def _fold_floats(self, state: NDArray[np.float64], rows: Rows, index: Rows, values: NDArray[np.float64]) -> None:
+        """Compare finite floats with those of the rows; adding 0.0 makes -0.0 and 0.0 one value, whatever the order."""
+        if (loops := fast.kernels()) is not None:
+            fold = loops.fold_least if self.choose is np.minimum else loops.fold_greatest
+            fold(state, rows, index, values)
+        else:
+            state[rows] = self.choose(state[rows], self._at(index, values, len(rows), self.real)) + 0.0
 
     def merge(self, into: View, rows: Rows, other: View, others: Rows) -> None:
         """Compare the extremes."""

@@ -53,11 +53,18 @@ def fold_sum(state: View, fold: Fold) -> Ints:
         add_integers(state, fold.rows, *integer_sums(whole_index, whole, m))
         counts += np.bincount(whole_index, minlength=m)
     if len(real):
-        found = np.bincount(real_index, minlength=m)
-        add_floats(state, fold.rows, *float_sums(real_index, real, m))
-        state["is_real"][fold.rows] |= found > 0
-        counts += found
+        counts += _fold_floats(state, fold.rows, real_index, real)
     return counts
+
+
+def _fold_floats(state: View, rows: Rows, index: Rows, values: Floats) -> Ints:
+    """Add finite floats to the sums of the rows; return how many each row got."""
+    if (loops := fast.kernels()) is not None:
+        return loops.fold_floats(state["real"], state["error"], state["is_real"], rows, index, values)  # type: ignore[no-any-return]
+    found = np.bincount(index, minlength=len(rows))
+    add_floats(state, rows, *float_sums(index, values, len(rows)))
+    state["is_real"][rows] |= found > 0
+    return found
 
 
 def merge_sum(into: View, rows: Rows, other: View, others: Rows) -> None:
@@ -105,8 +112,6 @@ def float_sums(index: Rows, values: Floats, m: int) -> tuple[Floats, Floats]:
     The leading bits of the terms are added exactly, twice, cut at positions that follow from the group's greatest term;
     what is left, less than 2^-70 of that in batches of up to 100,000, is added as it is.
     """
-    if (loops := fast.kernels()) is not None:
-        return loops.float_sums(index, values, m)  # type: ignore[no-any-return]
     greatest = np.zeros(m)
     np.maximum.at(greatest, index, np.abs(values))
     bits = len(values).bit_length() + 1

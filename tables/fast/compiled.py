@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from tables.fast.buckets import count_in
-from tables.fast.sums import float_sums
+from tables.fast.extremes import fold_greatest, fold_least
+from tables.fast.sums import float_sums, fold_floats
 
-__all__ = ["count_in", "float_sums", "warm"]
+__all__ = ["count_in", "float_sums", "fold_floats", "fold_greatest", "fold_least", "warm"]
+
+_STATE = np.dtype([("n", "<u8"), ("real", "<f8"), ("error", "<f8"), ("is_real", "?"), ("pad", "V7")])
+"""Columns of state lie side by side in records, as here."""
 
 
 def warm() -> None:
     """Compile the loops, or take them out of numba's cache, by running each once with the types it is called with."""
     none, places = np.empty(0, np.int64), np.empty(0, np.intp)
     count_in(none, none, none, places, none, 0)
-    float_sums(places, np.empty(0, np.float64), 0)
+    numbers, state = np.empty(0, np.float64), np.zeros(2, _STATE)
+    float_sums(places, numbers, 0)
+    fold_floats(state["real"], state["error"], state["is_real"], places, places, numbers)
+    fold_least(state["real"], places, places, numbers)
+    fold_greatest(state["real"], places, places, numbers)

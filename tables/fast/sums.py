@@ -1,4 +1,4 @@
-"""Float sums in a pair; the twin of `tables.aggregates.sums.float_sums`, to the last bit."""
+"""Float sums in a pair; the twins of what `tables.aggregates.sums.fold_sum` does without them, to the last bit."""
 
 from __future__ import annotations
 
@@ -46,3 +46,31 @@ def float_sums(index, values, m):
         parts[1, group] = parts[2, group] + ((a - (rounded - part)) + (b - part))
         parts[0, group] = rounded
     return parts[0], parts[1]
+
+
+@njit(cache=True, nogil=True)
+def fold_floats(reals, errors, are_real, rows, index, values):
+    """Add values to the sums of the rows, in place, and return how many each row got.
+
+    Args:
+        reals: float64, by row: the sum.
+        errors: float64, by row: what rounding took from it.
+        are_real: bool, by row: whether any term was a float.
+        rows: shape (m,) intp, unique.
+        index: shape (n,) intp, the position in `rows` of each value.
+        values: shape (n,) float64, finite.
+    """
+    counts = np.zeros(len(rows), np.int64)
+    for at in range(len(index)):
+        counts[index[at]] += 1
+    terms, rests = float_sums(index, values, len(rows))
+    for at in range(len(rows)):
+        row = rows[at]
+        a, b = reals[row], terms[at]
+        rounded = a + b
+        part = rounded - a
+        low = (errors[row] + rests[at]) + ((a - (rounded - part)) + (b - part))
+        reals[row] = rounded + low
+        errors[row] = low - ((rounded + low) - rounded)
+        are_real[row] |= counts[at] > 0
+    return counts

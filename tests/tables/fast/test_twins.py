@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables import fast, quantile
+import tables
+from tables import fast, mean, quantile
 from tables.aggregates import sketch
 from tables.aggregates.base import Fold
 from tables.aggregates.sums import float_sums
@@ -19,6 +20,8 @@ from tables.state import State
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
+
+    from tables.aggregates.base import Aggregate, Rows
 
 CELLS = 5
 REAL = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0.1, 100)
@@ -44,18 +47,23 @@ def restored() -> Iterator[None]:
     fast.use(before)
 
 
+def fold_of(rows: Rows, index: Rows, values: list[float | None]) -> Fold:
+    """Return what values, None for null, bring to rows."""
+    null, zeros = np.array([value is None for value in values]), np.zeros(len(values), np.int64)
+    column = Column(
+        "float", np.array([0.0 if value is None else value for value in values]), null if null.any() else None
+    )
+    return Fold(rows, index.astype(np.intp), column, zeros, zeros)
+
+
 def folded(batches: list[list[tuple[int, Any]]], loops: ModuleType | None) -> list[list[int]]:
     """Return the entries of every cell after all batches, by the loops or by NumPy."""
     fast.use(loops)
     state = State({"q": AGGREGATE.columns()})
     rows = state.allocate(CELLS)
     for batch in batches:
-        cells = np.array([cell for cell, _ in batch])
-        touched, index = np.unique(cells, return_inverse=True)
-        null = np.array([value is None for _, value in batch])
-        values = Column("float", np.array([value or 0.0 for _, value in batch]), null if null.any() else None)
-        zeros = np.zeros(len(batch), np.int64)
-        AGGREGATE.fold(state.of("q"), Fold(rows[touched], index.astype(np.intp), values, zeros, zeros))
+        touched, index = np.unique(np.array([cell for cell, _ in batch]), return_inverse=True)
+        AGGREGATE.fold(state.of("q"), fold_of(rows[touched], index, [value for _, value in batch]))
     return [state.of("q")["buckets"].gather(rows[cell : cell + 1])[0].tolist() for cell in range(CELLS)]
 
 
@@ -88,13 +96,36 @@ def test_float_sums_are_alike(loops: ModuleType, batch: list[tuple[int, float]])
     """Real part and error of every group are the same bits; where a sum overflows, neither is a number."""
     index = np.array([group for group, _ in batch], np.intp)
     values = np.array([value for _, value in batch], np.float64)
-    found = []
-    for way in (loops, None):
-        fast.use(way)
-        with np.errstate(all="ignore"):
-            found.append(float_sums(index, values, CELLS))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
+    with np.errstate(all="ignore"):
+        other = float_sums(index, values, CELLS)
+    for one, twin in zip(loops.float_sums(index, values, CELLS), other, strict=True):
+        np.testing.assert_array_equal(one, twin)
+
+
+def kept(aggregate: Aggregate, batches: list[list[tuple[int, Any]]], loops: ModuleType | None) -> dict[str, Any]:
+    """Return the state columns of all cells after all batches, by the loops or by NumPy."""
+    fast.use(loops)
+    state = State({"a": aggregate.columns()})
+    rows = state.allocate(CELLS)[::-1]
+    for batch in batches:
+        touched, index = np.unique(np.array([cell for cell, _ in batch]), return_inverse=True)
+        aggregate.fold(state.of("a"), fold_of(rows[touched], index, [value for _, value in batch]))
+    return {name: column[rows] for name, column in state.of("a").items()}
+
+
+@pytest.mark.parametrize("aggregate", [tables.sum("x"), tables.min("x"), tables.max("x"), mean("x")])
+@given(batches=st.lists(BATCH, min_size=1, max_size=6))
+def test_sums_and_extremes_are_alike(
+    loops: ModuleType, aggregate: Aggregate, batches: list[list[tuple[int, Any]]]
+) -> None:
+    """The state of every cell is the same, after any batches; also where a sum overflows, and of 0.0 and -0.0."""
+    with np.errstate(all="ignore"):
+        found = [kept(aggregate, batches, way) for way in (loops, None)]
+    assert found[0].keys() == found[1].keys()
+    for name, column in found[0].items():
+        np.testing.assert_array_equal(column, found[1][name])
+        if not name.startswith(("real", "error")) or np.isfinite(column).all():
+            assert column.tobytes() == found[1][name].tobytes()
 
 
 def test_a_known_bucket_is_counted_in_place(loops: ModuleType) -> None:

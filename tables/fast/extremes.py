@@ -1,0 +1,32 @@
+"""Extremes of floats; the twins of what `tables.aggregates.extremes.Extreme` does without them."""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def fold_least(reals, rows, index, values):
+    """Keep in each row the least of what it has and its values, in place; -0.0 becomes 0.0.
+
+    Args:
+        reals: float64, by row.
+        rows: shape (m,) intp, unique.
+        index: shape (n,) intp, the position in `rows` of each value.
+        values: shape (n,) float64, finite.
+    """
+    for at in range(len(values)):
+        row = rows[index[at]]
+        reals[row] = min(reals[row], values[at])
+    for row in rows:
+        reals[row] += 0.0
+
+
+@njit(cache=True, nogil=True)
+def fold_greatest(reals, rows, index, values):
+    """Keep the greatest; as `fold_least`."""
+    for at in range(len(values)):
+        row = rows[index[at]]
+        reals[row] = max(reals[row], values[at])
+    for row in rows:
+        reals[row] += 0.0
