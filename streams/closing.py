@@ -127,12 +127,15 @@ class Closer:
         changes = self._judge.close(window, held, after)
         self._note_limits(window)
         self._count(0)
-        shown = self._shown([rows] if portions == 1 else self._portions(window, after))
-        yield from self._apply(merge(shown, _keyed(changes), key=_key), window)
+        items: Iterable[Item] = _keyed(changes)
+        if self._shows or self._engine.feeds:
+            shown = self._shown([rows] if portions == 1 else self._portions(window, after))
+            items = merge(shown, items, key=_key)
+        yield from self._apply(items, window)
 
     def _shown(self, portions: Iterable[Rows]) -> Iterator[Item]:
-        """Yield the rows of a window as others are told of them; where nobody is told, they are not looked at."""
-        for rows in portions if self._shows or self._engine.feeds else ():
+        """Yield the rows of a window as others are told of them."""
+        for rows in portions:
             if self._shows:
                 yield from self._engine.emitter.rows(rows)
             else:

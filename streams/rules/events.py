@@ -23,7 +23,7 @@ _OFFSET = 14695981039346656037
 _PRIME = 1099511628211
 _MASK = (1 << 64) - 1
 LIVE = 16_384
-"""Alerts whose fingerprints are kept from when they fire until they are resolved."""
+"""Alerts of which fingerprints and times are kept from when they fire until they are resolved."""
 _encode = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999
@@ -52,7 +52,7 @@ def path(key: bytes, fields: int) -> str:
     return quote(",".join(map(str, key_values(key, fields))), safe="")
 
 
-@lru_cache
+@lru_cache(LIVE)
 def rfc3339(ms: int) -> str:
     """Return the time as RFC 3339 text in UTC with milliseconds: `2015-05-17T10:05:03.000Z`."""
     instant = _EPOCH + timedelta(milliseconds=min(max(ms, 0), _LAST))

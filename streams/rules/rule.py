@@ -63,6 +63,11 @@ class Hit(msgspec.Struct, frozen=True):
     start: int | None = None
     end: int | None = None
 
+    def says(self, live: Live) -> bool:
+        """Return whether an alert stands on this very row, as it is."""
+        same = live.window == self.window and live.start == self.start and live.end == self.end
+        return same and live.values == self.values and live.value == self.value
+
 
 class Rule:
     """The live alerts of one rule in one partition. When it is judged is the matter of its kinds.
@@ -118,6 +123,8 @@ class Rule:
         labels = self.describe.labels(key, hit.values, hit.value, live)
         if live is None or live.labels != labels:
             live = Live(hit.begins, labels, hit.values, hit.value, hit.window, start=hit.start, end=hit.end)
+        elif _goes_on(live) and hit.says(live):
+            return live
         else:
             live = msgspec.structs.replace(
                 live,
@@ -149,7 +156,9 @@ class Rule:
         return {key: None for key in self.live if after is None or key > after}
 
     def _changes(self, outcome: Outcome, now: int) -> list[Change]:
-        changes = [self._change(key, self.live.get(key), after, now) for key, after in sorted(outcome.items())]
+        live = self.live
+        changed = [key for key, after in outcome.items() if after is not live.get(key)]
+        changes = [self._change(key, live.get(key), outcome[key], now) for key in sorted(changed)]
         return [change for change in changes if change is not None]
 
     def _change(self, key: bytes, before: Live | None, after: Live | None, now: int) -> Change | None:
