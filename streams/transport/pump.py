@@ -31,7 +31,7 @@ GATHER_BYTES = 1 << 20
 GATHER_MS = 10
 """What an answer waits for, and how long at most, while input of most partitions is not worked on yet."""
 BUSY_BYTES = 64 << 10
-BUSY_MS = 12
+BUSY_MS = 10
 """The same while anything is worked on: an answer that came at once would wait here, and cost the broker one more. A
 batch costs some 2 ms before its first event, so that smaller ones, sooner, take the time that each then waits for."""
 
