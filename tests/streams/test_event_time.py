@@ -158,3 +158,11 @@ def test_messages_hold_the_value() -> None:
     """A person sees what was in the field."""
     _, bad = event_time(column("text", ["yesterday"]), None, np.array([FAR]), 0)
     assert "'yesterday'" in bad[0][2]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "ms"), [("ms", 5000.5, 5001), ("us", 5_000_500.0, 5001), ("s", 5.0005, 5001)]
+)
+def test_small_floats_of_a_fixed_unit(unit: str, value: float, ms: int) -> None:
+    """A unit that is said counts also for numbers that would be seconds by their size."""
+    assert times(column("float", [value]), unit) == [ms]

@@ -160,3 +160,17 @@ def test_a_window_costs_the_same_among_many() -> None:
     """A batch that closes ten times as many windows calls no function much more than ten times as often."""
     few, many = closing(50), closing(500)
     assert {name: n for name, n in many.items() if n > 11 * max(few[name], 50)} == {}
+
+
+def test_a_resolved_alert_says_its_last_row() -> None:
+    """What a firing alert's row became before its window closed is read then, though nobody was told meanwhile."""
+    stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
+    table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
+    alert = Alert(alert="Any", table="t", expr="n > 0", judge="update")
+    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}, alerts=(alert,)))
+    for at in (0, 1, 2, 12_000, 45_000):
+        host = "a" if at < 10_000 else "b"
+        made.feed_many("s", [{"value": b'{"host":"%s","ts":%d}' % (host.encode(), 1_700_000_000_000 + at), "key": "a"}])
+    found = [event.value for event in made.emitted("m-alerts")]
+    said = [(each["status"], each["values"]) for each in found if each["labels"]["host"] == "a"]
+    assert said == [("firing", {"n": 1}), ("resolved", {"n": 3})]

@@ -360,3 +360,13 @@ def test_a_planned_cut_leaves_no_room_unused(one: list[Row], two: list[Row], win
     again = batch.part(slice(n, None))
     m = feeder.cells.plan_cut(again.codes, again.pane, again.first, again.inputs, most, 1 << 40)
     assert set(names[n : n + m]) <= set(names[:n])
+
+
+def test_what_several_batches_touched_is_named_once() -> None:
+    """A key that two batches fold into stands once among those that are judged, and not again after that."""
+    feeder = Feeder(table(Hopping(10, every=10, grace=0)))
+    feeder.feed([(1, "a", 1), (2, "b", 1)])
+    feeder.feed([(3, "b", 1), (4, "c", 1)])
+    ((window, codes),) = feeder.cells.folded_windows()
+    assert (window, feeder.cells.keys.keys(codes)) == (0, [b"a", b"b", b"c"])
+    assert feeder.cells.folded_windows() == []

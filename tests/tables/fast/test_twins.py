@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate, Rows
 
 CELLS = 5
-REAL = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0.1, 100)
+REAL = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0.1, 100) | st.sampled_from([0.0, -0.0])
 BATCH = st.lists(st.tuples(st.integers(0, CELLS - 1), st.none() | REAL), min_size=1, max_size=40)
 AGGREGATE = quantile(0.5, "x")
 
