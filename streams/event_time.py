@@ -111,10 +111,8 @@ def _divided(values: Ints, by: int) -> Ints:
 
 
 def _from_floats(values: NDArray[np.float64], unit: str | None) -> Ints:
-    if len(values) and values.max() < _UP_TO[0][0]:
-        unit = unit or "s"
-        if unit == "s" and values.min() > 0:  # as a rule
-            return np.asarray(np.floor(values * 1000 + 0.5).astype(np.int64))
+    if unit is None and len(values) and values.max() < _UP_TO[0][0]:
+        unit = "s"
     # One correctly rounded step each, so that halves stay halves.
     with np.errstate(over="ignore"):
         if unit is None:

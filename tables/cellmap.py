@@ -280,32 +280,25 @@ class CellMap:
         for part in np.split(order, edges):
             yield self.by_serial[int(serials[part[0]])], rows[part]
 
-    def windows_with(self, rows: Rows, panes: Panes, *, distinct: bool = False) -> list[tuple[int, Codes]]:
-        """Return (window, key codes, rising) for each window in which one of the rows counts, rising.
-
-        Args:
-            rows: state rows.
-            panes: of the table.
-            distinct: whether none of the rows is there twice.
-        """
+    def windows_with(self, rows: Rows, panes: Panes) -> list[tuple[int, Codes]]:
+        """Return (window, key codes, rising) for each window in which one of the rows counts, rising."""
         if not len(rows):
             return []
         found: dict[int, list[Codes]] = {}
         for group, part in self.by_group(rows):
             for window in range(group.first, panes.last_of(group.pane) + 1):
                 found.setdefault(window, []).append(self.code_of[part])
-        return [(k, _together(found[k], distinct=distinct)) for k in sorted(found)]
+        return [(k, _together(found[k])) for k in sorted(found)]
 
     def ordered_windows(self, rows: Rows, panes: Panes) -> list[tuple[int, Codes]]:
         """Return the same, the codes in the order of their key bytes."""
         return [(k, self.keys.ordered(codes)) for k, codes in self.windows_with(rows, panes)]
 
 
-def _together(parts: list[Codes], *, distinct: bool) -> Codes:
-    """Return the distinct codes, rising, of parts whose codes rise; `distinct` says that none is twice in a part."""
+def _together(parts: list[Codes]) -> Codes:
+    """Return the distinct codes, rising, of parts whose codes rise."""
     if len(parts) == 1:
         codes = parts[0]
-        if distinct:
-            return codes
-        return codes[np.concatenate(([True], codes[1:] != codes[:-1]))]
+        new = codes[1:] != codes[:-1]
+        return codes if new.all() else codes[np.concatenate(([True], new))]
     return np.unique(np.concatenate(parts))

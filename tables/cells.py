@@ -232,11 +232,9 @@ class Cells:
 
     def folded_windows(self) -> list[tuple[int, Codes]]:
         """Return the same, codes rising, for the cells that were folded into since the last call, or `flush`."""
-        batches = self._folded
-        rows = batches[0] if len(batches) == 1 else np.concatenate([np.empty(0, np.intp), *batches])
-        found = self._map.windows_with(rows, self.panes, distinct=len(batches) == 1)
-        batches.clear()
-        return found
+        rows = np.concatenate([np.empty(0, np.intp), *self._folded])
+        self._folded.clear()
+        return self._map.windows_with(rows, self.panes)
 
     def changed_windows(self, since: int) -> list[tuple[int, Codes]]:
         """Return the same for the cells that are dirty, or that a write after write `since` wrote last."""

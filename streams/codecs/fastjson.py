@@ -52,10 +52,7 @@ class FastJson:
         self._fields, self._plain, self._kernels = dict(fields), plain, kernels
         self._names, self._entries = _layout(list(fields))
         self._known = [Names(kernels) for _ in fields]
-        self._allowed = np.zeros((len(fields), 8), bool)
-        for at, want in enumerate(fields.values()):
-            self._allowed[at, list(_TAKEN[want])] = True
-        self._refused = [~sum(1 << kind for kind in _TAKEN[want]) for want in fields.values()]
+        self._refused = [0xFF & ~sum(1 << kind for kind in _TAKEN[want]) for want in fields.values()]
         self._rest = 0
 
     @property
@@ -70,13 +67,14 @@ class FastJson:
         kinds, bits = np.empty((n, len(self._fields)), np.int8), np.empty((n, len(self._fields)), np.int64)
         unsure = np.empty(n, bool)
         self._kernels.scan(values.array, values.start, values.length, self._names, self._entries, kinds, bits, unsure)
+        kinds = kinds.T.copy()
         seen = _seen(kinds)
         if any(each & _FLOAT_TEXTS for each in seen):
             self._read_floats(values.buffer, kinds, bits, unsure)
             seen = _seen(kinds)
         for at, each in enumerate(seen):
             if each & self._refused[at]:
-                unsure |= ~self._allowed[at].take(kinds[:, at])
+                unsure |= (_BITS.take(kinds[at]) & self._refused[at]) > 0
         left = unsure.nonzero()[0]
         if len(left) * UNSURE_SHARE > n:
             self._rest = REST
@@ -84,38 +82,38 @@ class FastJson:
         if not len(left):
             return Decoded(self._columns(values.array, kinds, bits, seen))
         sure = np.flatnonzero(~unsure)
-        columns = self._columns(values.array, kinds[sure], bits[sure], _seen(kinds[sure]))
+        kinds = kinds.take(sure, axis=1)
+        columns = self._columns(values.array, kinds, bits[sure], _seen(kinds))
         return scanned.merged(n, sure, columns, left, self._plain(values.take(left).tolist()))
 
     def _read_floats(
         self, buffer: bytes, kinds: NDArray[np.int8], bits: NDArray[np.int64], unsure: NDArray[np.bool_]
     ) -> None:
         """Read the floats that need more than one rounding, which Python's own reader does right."""
-        rows, fields = ((kinds == FLOAT_TEXT) & ~unsure[:, None]).nonzero()
+        fields, rows = ((kinds == FLOAT_TEXT) & ~unsure).nonzero()
         if not len(rows):
             return
         places = bits[rows, fields]
         start = places >> LENGTH_BITS
         end = start + (places & ((1 << LENGTH_BITS) - 1))
         found = np.array([float(buffer[a:b]) for a, b in zip(start.tolist(), end.tolist(), strict=True)])
-        bits[rows, fields], kinds[rows, fields] = found.view(np.int64), FLOAT
+        bits[rows, fields], kinds[fields, rows] = found.view(np.int64), FLOAT
         unsure[rows[~np.isfinite(found)]] = True
 
     def _columns(
         self, buffer: NDArray[np.uint8], kinds: NDArray[np.int8], bits: NDArray[np.int64], seen: list[int]
     ) -> dict[str, Column]:
-        """Return the columns; `seen` is what `_seen` says of the kinds."""
+        """Return the columns; kinds go by field and row, bits by row and field, and `seen` is what `_seen` says."""
         columns = {}
         for at, (path, want) in enumerate(self._fields.items()):
-            kind, bit = np.ascontiguousarray(kinds[:, at]), np.ascontiguousarray(bits[:, at])
             make = _COLUMNS[want] if want == "any" else _UNIFORM.get(seen[at], _COLUMNS[want])
-            columns[path] = make(kind, bit, buffer, self._known[at])
+            columns[path] = make(kinds[at], np.ascontiguousarray(bits[:, at]), buffer, self._known[at])
         return columns
 
 
 def _seen(kinds: NDArray[np.int8]) -> list[int]:
     """Return which kinds each field has in any row: bit k stands for kind k, and bit 7 for unsure."""
-    found: list[int] = np.bitwise_or.reduce(_BITS.take(kinds.T.copy()), axis=1).tolist()
+    found: list[int] = np.bitwise_or.reduce(_BITS.take(kinds), axis=1).tolist()
     return found
 
 

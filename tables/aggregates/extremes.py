@@ -56,8 +56,7 @@ class Extreme(Aggregate):
     def _fold_floats(self, state: NDArray[np.float64], rows: Rows, index: Rows, values: NDArray[np.float64]) -> None:
         """Compare finite floats with those of the rows; adding 0.0 makes -0.0 and 0.0 one value, whatever the order."""
         if (loops := fast.kernels()) is not None:
-            fold = loops.fold_least if self.choose is np.minimum else loops.fold_greatest
-            fold(state, rows, index, values)
+            loops.fold_extremes(state, rows, index, values, self.choose is np.minimum)
         else:
             state[rows] = self.choose(state[rows], self._at(index, values, len(rows), self.real)) + 0.0
 

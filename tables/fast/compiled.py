@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tables.fast.buckets import count_in
-from tables.fast.extremes import fold_greatest, fold_least
+from tables.fast.extremes import fold_extremes
 from tables.fast.sums import float_sums, fold_floats
 
-__all__ = ["count_in", "float_sums", "fold_floats", "fold_greatest", "fold_least", "warm"]
+__all__ = ["count_in", "float_sums", "fold_extremes", "fold_floats", "warm"]
 
 _STATE = np.dtype([("n", "<u8"), ("real", "<f8"), ("error", "<f8"), ("is_real", "?"), ("pad", "V7")])
 """Columns of state lie side by side in records, as here."""
@@ -21,5 +21,4 @@ def warm() -> None:
     numbers, state = np.empty(0, np.float64), np.zeros(2, _STATE)
     float_sums(places, numbers, 0)
     fold_floats(state["real"], state["error"], state["is_real"], places, places, numbers)
-    fold_least(state["real"], places, places, numbers)
-    fold_greatest(state["real"], places, places, numbers)
+    fold_extremes(state["real"], places, places, numbers, True)  # noqa: FBT003 - numba takes no keywords

@@ -11,6 +11,14 @@ from tables.aggregates.sums import SAFE_EXPONENT
 
 
 @njit(cache=True, nogil=True)
+def _two_sum(a, b, error):
+    """Return the rounded sum of `a` and `b`, and `error` plus what the rounding lost."""
+    rounded = a + b
+    part = rounded - a
+    return rounded, error + ((a - (rounded - part)) + (b - part))
+
+
+@njit(cache=True, nogil=True)
 def float_sums(index, values, m):
     """Return the sum of the values of each of `m` groups as a pair (real, error).
 
@@ -40,11 +48,7 @@ def float_sums(index, values, m):
         parts[1, group] += second
         parts[2, group] += rest - second
     for group in range(m):
-        a, b = parts[0, group], parts[1, group]
-        rounded = a + b
-        part = rounded - a
-        parts[1, group] = parts[2, group] + ((a - (rounded - part)) + (b - part))
-        parts[0, group] = rounded
+        parts[0, group], parts[1, group] = _two_sum(parts[0, group], parts[1, group], parts[2, group])
     return parts[0], parts[1]
 
 
@@ -66,10 +70,7 @@ def fold_floats(reals, errors, are_real, rows, index, values):
     terms, rests = float_sums(index, values, len(rows))
     for at in range(len(rows)):
         row = rows[at]
-        a, b = reals[row], terms[at]
-        rounded = a + b
-        part = rounded - a
-        low = (errors[row] + rests[at]) + ((a - (rounded - part)) + (b - part))
+        rounded, low = _two_sum(reals[row], terms[at], errors[row] + rests[at])
         reals[row] = rounded + low
         errors[row] = low - ((rounded + low) - rounded)
         are_real[row] |= counts[at] > 0

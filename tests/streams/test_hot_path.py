@@ -130,12 +130,16 @@ def test_a_loop_that_creeps_in_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     path.store.close()
 
 
-def test_an_alert_that_fires_costs_nothing_again() -> None:
-    """A row that goes on to hold is not read for its values: nobody is told them before its window closes."""
+def counting(*alerts: Alert) -> Harness:
+    """Return a harness of a table that counts rows by host, with these alerts."""
     stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
     table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
-    alert = Alert(alert="Any", table="t", expr="n > 0", judge="update")
-    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}, alerts=(alert,)))
+    return Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}, alerts=alerts))
+
+
+def test_an_alert_that_fires_costs_nothing_again() -> None:
+    """A row that goes on to hold is not read for its values: nobody is told them before its window closes."""
+    made = counting(Alert(alert="Any", table="t", expr="n > 0", judge="update"))
     found = []
     for number in range(2):
         with counted() as count:
@@ -146,9 +150,7 @@ def test_an_alert_that_fires_costs_nothing_again() -> None:
 
 def closing(windows: int) -> Counter[str]:
     """Return the calls for a batch that closes so many windows of one row each."""
-    stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
-    table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
-    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}))
+    made = counting()
     times = [1_700_000_000_000 + 10_000 * number for number in range(windows + 1)]
     with counted() as count:
         made.feed_many("s", [{"value": b'{"host":"a","ts":%d}' % time, "key": "a"} for time in times])
@@ -164,10 +166,7 @@ def test_a_window_costs_the_same_among_many() -> None:
 
 def test_a_resolved_alert_says_its_last_row() -> None:
     """What a firing alert's row became before its window closed is read then, though nobody was told meanwhile."""
-    stream = Stream(name="s", topic="s", time=TimeField(field="ts", unit="ms"), key=("host",), idle=None)
-    table = Table(name="t", from_=("s",), key=("host",), window=Tumbling(10_000), aggregates={"n": Count()})
-    alert = Alert(alert="Any", table="t", expr="n > 0", judge="update")
-    made = Harness(Declaration(app="m", streams={"s": stream}, tables={"t": table}, alerts=(alert,)))
+    made = counting(Alert(alert="Any", table="t", expr="n > 0", judge="update"))
     for at in (0, 1, 2, 12_000, 45_000):
         host = "a" if at < 10_000 else "b"
         made.feed_many("s", [{"value": b'{"host":"%s","ts":%d}' % (host.encode(), 1_700_000_000_000 + at), "key": "a"}])
