@@ -51,6 +51,7 @@ class FastJson:
         """Lay out names and objects for the scan."""
         self._fields, self._plain, self._kernels = dict(fields), plain, kernels
         self._names, self._entries = _layout(list(fields))
+        self._outlines = kernels.outlines()
         self._known = [Names(kernels) for _ in fields]
         self._refused = [0xFF & ~sum(1 << kind for kind in _TAKEN[want]) for want in fields.values()]
         self._rest = 0
@@ -66,7 +67,8 @@ class FastJson:
         n = len(values)
         kinds, bits = np.empty((n, len(self._fields)), np.int8), np.empty((n, len(self._fields)), np.int64)
         unsure = np.empty(n, bool)
-        self._kernels.scan(values.array, values.start, values.length, self._names, self._entries, kinds, bits, unsure)
+        where = values.array, values.start, values.length
+        self._kernels.scan(*where, self._names, self._entries, self._outlines, kinds, bits, unsure)
         kinds = kinds.T.copy()
         seen = _seen(kinds)
         if any(each & _FLOAT_TEXTS for each in seen):

@@ -6,13 +6,14 @@ The layout is that of Kafka's protocol guide, "Record": every number is a zigzag
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from tables.fast.loop import loop, part
 
 _LONGEST = 63
 """Bits after which a varint is too long."""
 
 
-@njit(cache=True, nogil=True)
+@part
 def _varint(buffer, at, end):
     """Return a zigzag varint and the position after it; -1 for the position if it is cut off, or `at` is."""
     value, shift = np.int64(0), 0
@@ -26,7 +27,7 @@ def _varint(buffer, at, end):
     return np.int64(0), -1
 
 
-@njit(cache=True, nogil=True)
+@part
 def _field(buffer, at, end):
     """Return start, length (-1: null) and end of a field that begins with its length; -1 for the end if it is cut."""
     length, at = _varint(buffer, at, end)
@@ -35,7 +36,7 @@ def _field(buffer, at, end):
     return at, length, at + max(length, 0)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def frames(buffer, spans, stamped, found):
     """Read the records of several batches.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 MAX_CODES = 1 << 18
 """Texts that are remembered; then all are forgotten, between two batches."""
 _LEAST = 1 << 10
-_BYTES_EACH = 16
-_SEED = np.uint64(secrets.randbits(64))
+_WORD = 8
+_WORDS_EACH = 2
 
 
 class Names:
@@ -36,7 +37,7 @@ class Names:
         self._slots = np.full(2 * _LEAST, -1, np.int32)
         self._hashes = np.empty(_LEAST, np.uint64)
         self._places = np.empty((_LEAST, 2), np.int64)
-        self._arena = np.empty(_BYTES_EACH * _LEAST, np.uint8)
+        self._arena = np.empty(_WORDS_EACH * _LEAST, np.uint64)
         self._used = np.zeros(3, np.int64)
         self._texts: NDArray[Any] = np.empty(_LEAST, object)[:0]
 
@@ -54,7 +55,16 @@ class Names:
             self._clear()
         found, self._used[2] = np.empty(len(kinds), np.int64), 0
         while not self._kernels.intern(
-            buffer, kinds, bits, _SEED, self._slots, self._hashes, self._places, self._arena, self._used, found
+            buffer,
+            kinds,
+            bits,
+            _secret(self._kernels.SECRETS),
+            self._slots,
+            self._hashes,
+            self._places,
+            self._arena,
+            self._used,
+            found,
         ):
             self._grow(int((bits & ((1 << LENGTH_BITS) - 1))[kinds == TEXT].max()))
         self._learn()
@@ -63,8 +73,8 @@ class Names:
     def _grow(self, longest: int) -> None:
         """Make room for twice as many texts, and for one of this length."""
         count, size = int(self._used[0]), int(self._used[1])
-        codes, room = 2 * len(self._hashes), 2 * len(self._arena) + longest
-        hashes, places, arena = np.empty(codes, np.uint64), np.empty((codes, 2), np.int64), np.empty(room, np.uint8)
+        codes, room = 2 * len(self._hashes), 2 * len(self._arena) + longest // _WORD + 1
+        hashes, places, arena = np.empty(codes, np.uint64), np.empty((codes, 2), np.int64), np.empty(room, np.uint64)
         hashes[:count], places[:count], arena[:size] = self._hashes[:count], self._places[:count], self._arena[:size]
         self._hashes, self._places, self._arena = hashes, places, arena
         self._slots = self._kernels.slots(hashes[:count], 2 * codes)
@@ -75,10 +85,19 @@ class Names:
         if known == count:
             return
         arena = self._arena[: self._used[1]].tobytes()
-        new = [arena[start : start + length].decode() for start, length in self._places[known:count].tolist()]
+        places = self._places[known:count] * (_WORD, 1)
+        new = [arena[start : start + length].decode() for start, length in places.tolist()]
         room: Any = self._texts.base
         if count > len(room):
             room = np.empty(2 * count, object)
             room[:known] = self._texts
         room[known:count] = new
         self._texts = room[:count]
+
+
+@cache
+def _secret(count: int) -> NDArray[np.uint64]:
+    """Return the numbers of this process that the hash takes, the last but one odd."""
+    found = np.frombuffer(secrets.token_bytes(count * _WORD), np.uint64).copy()
+    found[-2] |= np.uint64(1)
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from streams.fast.frames import frames
-from streams.fast.intern import intern, slots
+from streams.fast.intern import SECRETS, intern, slots
+from streams.fast.outlines import empty
 from streams.fast.scan import scan
 from tables.fast import compiled as tables
 
@@ -15,8 +16,8 @@ def warm() -> None:
     buffer, numbers = np.frombuffer(b'{"a":1}', np.uint8), np.zeros(1, np.int64)
     frames(buffer, np.zeros((0, 5), np.int64), numbers, np.empty((6, 0), np.int64))
     kinds, bits, flagged = np.empty((1, 1), np.int8), np.empty((1, 1), np.int64), np.empty(1, bool)
-    scan(buffer, numbers, numbers + len(buffer), buffer[2:3], np.zeros((1, 4), np.int64), kinds, bits, flagged)
+    scan(buffer, numbers, numbers + len(buffer), buffer[2:3], np.zeros((1, 4), np.int64), empty(), kinds, bits, flagged)
     hashes, places = np.zeros(1, np.uint64), np.zeros((1, 2), np.int64)
-    table, used, arena = slots(hashes[:0], 4), np.zeros(3, np.int64), np.empty(1, np.uint8)
-    intern(buffer, kinds[:, 0], bits[:, 0], np.uint64(1), table, hashes, places, arena, used, numbers)
+    table, used, arena = slots(hashes[:0], 4), np.zeros(3, np.int64), np.empty(1, np.uint64)
+    intern(buffer, kinds[:, 0], bits[:, 0], np.ones(SECRETS, np.uint64), table, hashes, places, arena, used, numbers)
     tables.warm()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from tables.aggregates.sketch import COUNT_BITS, ORDINAL, ORDINAL_BITS
+from tables.fast.loop import loop, part
 
 
-@njit(cache=True, nogil=True)
+@part
 def _find(pool, low, stop, ordinal):
     """Return the first place in `[low, stop)` whose bucket is not before this one."""
     while low < stop:
@@ -19,7 +18,7 @@ def _find(pool, low, stop, ordinal):
     return low
 
 
-@njit(cache=True, nogil=True)
+@part
 def _count_known(pool, start, stop, keys, at, end):
     """Count the keys `[at, end)` of one row that have buckets, and return how many buckets are missing."""
     missing = 0
@@ -33,7 +32,7 @@ def _count_known(pool, start, stop, keys, at, end):
     return missing
 
 
-@njit(cache=True, nogil=True)
+@part
 def _insert(pool, start, stop, keys, at, end, into):
     """Write the entries of a row at `into`, with those that are missing between them, and return where they end."""
     while at < end:
@@ -55,7 +54,7 @@ def _insert(pool, start, stop, keys, at, end, into):
     return into
 
 
-@njit(cache=True, nogil=True)
+@loop
 def count_in(pool, starts, lengths, rows, keys, used):
     """Count each key in its bucket: in place where the row has it, else the row's entries go to the end of the pool.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from tables.fast.loop import loop
 
 
-@njit(cache=True, nogil=True)
+@loop
 def fold_extremes(reals, rows, index, values, least):
     """Keep in each row the extreme of what it has and its values, in place; -0.0 becomes 0.0.
 

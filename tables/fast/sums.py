@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from tables.aggregates.sums import SAFE_EXPONENT
+from tables.fast.loop import allocating, part
 
 
-@njit(cache=True, nogil=True)
+@part
 def _two_sum(a, b, error):
     """Return the rounded sum of `a` and `b`, and `error` plus what the rounding lost."""
     rounded = a + b
@@ -18,7 +18,7 @@ def _two_sum(a, b, error):
     return rounded, error + ((a - (rounded - part)) + (b - part))
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def float_sums(index, values, m):
     """Return the sum of the values of each of `m` groups as a pair (real, error).
 
@@ -52,7 +52,7 @@ def float_sums(index, values, m):
     return parts[0], parts[1]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def fold_floats(reals, errors, are_real, rows, index, values):
     """Add values to the sums of the rows, in place, and return how many each row got.
 

@@ -160,6 +160,94 @@ def test_the_corners_of_json(record: bytes) -> None:
     check([record, b'{"n":3,"t":"after"}'])
 
 
+lasting = st.fixed_dictionaries({
+    "z": scalars, "n": st.none() | st.floats(-1e9, 1e9) | st.integers(-9, 9), "long": st.text('ab"\\é', max_size=20),
+    "t": st.sampled_from(["", "a", "exactly8", "more than eight", "\x7f", "é"]), "y": values,
+    "o": st.fixed_dictionaries({"m": scalars, "n": st.none() | st.integers(0, 3)}, optional={"p": st.just({"t": "x"})}),
+})  # fmt: skip
+alike = st.builds(lambda found, indent: json.dumps(found, ensure_ascii=False, indent=indent).encode("utf-8",
+    "surrogatepass"), lasting, st.sampled_from([None, None, 1]))  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(alike, min_size=2, max_size=12),
+    st.lists(st.tuples(st.integers(0, 500), st.binary(max_size=2)), max_size=6),
+)
+def test_records_like_those_before_are_read_as_if_they_were_the_first(
+    found: list[bytes], damage: list[tuple[int, bytes]]
+) -> None:
+    """What was learnt from records changes nothing in what the next ones mean, whether they are sound or damaged."""
+    base = found[0]
+    wrong = [base[: at % len(base)] + byte + base[at % len(base) + 1 :] for at, byte in damage]
+    check([*found, *wrong, *found])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"t":"b","n":2', b'{"t":"b","n":2}}', b'{"t":"b","n":2} ', b'{"t":"b","n":2,}', b'{"t":"b","n":}',
+        b'{"t":"b","n":"2"}', b'{"t":2,"n":2}', b'{"t":null,"n":null}', b'{"t":"b" ,"n":2}', b'{"t":"b","N":2}',
+        b'{"t":"b","n":2e}', b'{"t":"b\\n","n":2}', b'{"t":"b","n":[2]}', b'{"t":"b","n":2,"n":3}', b'{"t":"b',
+        b'{"t":"', b'{"t":', b'{"t":"b","n":', b'{"t":"b","n":1', b'{"t":"b"}',
+        b'{"t":"b","n":0.1000000000000000055511151231257827}',
+    ],
+)  # fmt: skip
+def test_a_record_that_leaves_the_path_of_those_before_is_read_anew(record: bytes) -> None:
+    """Cut off, with more behind, with another type or name: each is seen, and the records after it are as before."""
+    fields: dict[str, FieldType] = {"t": "text", "n": "number"}
+    check([b'{"t":"a","n":1}'] * 3 + [record] * 2 + [b'{"t":"c","n":3.5}'], fields)
+    values: list[bytes | None] = [b'{"t":"a","n":1}', record]
+    buffer = b"".join(value for value in values if value)
+    last = Packed(buffer, np.array([0, len(values[0] or b"")]), np.array([len(value or b"") for value in values]))
+    assert plain(JsonDecoder(fields).decode(last)) == plain(JsonDecoder(fields).decode(values))
+
+
+def test_each_byte_of_a_record_counts() -> None:
+    """Whichever byte of a record differs from the one before, it is seen; and every byte at every place of a text."""
+    record = b'{"a name of some length":{"t":"some text","n":12.25,"rest":[1,{"b":null}]},"t":"x"}'
+    changed = [record[:at] + byte + record[at + 1 :] for at in range(len(record)) for byte in (b"", b"!", b"0", b'"')]
+    check(
+        [record, *changed, record],
+        {"a name of some length.t": "text", "a name of some length.n": "number", "t": "text"},
+    )
+    texts = [
+        b"abcdefghijklmnopq"[:at] + bytes([byte]) + b"abcdefghi"[: at % 9] for at in range(17) for byte in range(256)
+    ]
+    check([b'{"t":"%s"}' % text for text in texts], {"t": "text"})
+    check([b'{"t":"%s"}' % text for text in texts], {"n": "number"})
+
+
+def test_texts_of_any_length_that_differ_in_one_byte_are_different() -> None:
+    """A text keeps its code whatever its length is, also where it is longer than what is hashed at once."""
+    lengths = [*range(1, 40), *range(500, 540), 1024, 1025, 4096]
+    texts = [b"a" * at + b"b" + b"a" * (n - at - 1) for n in lengths for at in {0, n // 2, n - 1}] + [
+        b"a" * n for n in lengths
+    ]
+    check([b'{"t":"%s"}' % text for text in texts + texts[::-1]], {"t": "text"})
+
+
+def test_more_kinds_of_records_than_are_remembered_are_all_read() -> None:
+    """Names that never come twice fill what is remembered of records, which is then forgotten and learnt anew."""
+    fields: dict[str, FieldType] = {"n": "number"}
+    decoder = JsonDecoder(fields)
+    for begin in range(0, 12_000, 3000):
+        records: list[bytes | None] = [b'{"%d":"x","n":%d}' % (n, n) for n in range(begin, begin + 3000)]
+        assert decoder.decode(packed(records)).columns["n"].values.tolist() == list(range(begin, begin + 3000))
+    wide = json.dumps({**{f"f{n}": n for n in range(200)}, "n": 5}).encode()
+    assert decoder.decode(packed([wide] * 3)).columns["n"].values.tolist() == [5] * 3
+
+
+def test_what_was_between_the_values_of_records_is_only_compared_from_then_on() -> None:
+    """A record whose names come in the order of one before leaves nothing to be learnt; another is learnt once."""
+    decoder = JsonDecoder({"n": "number", "o.n": "number"})
+    decoder.decode(packed([b'{"n":1,"o":{"n":2},"z":[1]}', b'{"o":{"n":2},"n":1,"z":{}}'] * 5))
+    learnt = decoder._fast._outlines[2].tolist()  # type: ignore[union-attr] # noqa: SLF001 - shows nowhere else
+    decoder.decode(packed([b'{"n":null,"o":{"n":4},"z":"text"}', b'{"o":{"n":1.5},"n":7,"z":null}'] * 50))
+    assert decoder._fast._outlines[2].tolist() == learnt  # type: ignore[union-attr] # noqa: SLF001 - as above
+    assert learnt[2] == 2, "records that were read name by name"
+
+
 def test_many_texts_keep_their_codes_and_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of texts grows within a batch, and begins anew between two."""
     monkeypatch.setattr("streams.fast.names.MAX_CODES", 5000)
