@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -14,9 +15,7 @@ Ints = NDArray[np.int64]
 _KINDS = ((1 << 8, "<u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
 _WIDE = "<i8"
 _FLOAT = "<f8"
-_json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
-_from_json = msgspec.json.Decoder(list[Any]).decode
 _from_msgpack = msgspec.msgpack.Decoder(list[Any]).decode
 
 
@@ -79,7 +78,7 @@ class PackedColumn(msgspec.Struct, array_like=True, frozen=True):
         bits: of `bool` the values, of `mixed` which rows are integers.
         texts: of `text` the distinct values.
         items: of `any` the values, as msgpack.
-        json: the same as JSON, where an integer within them is beyond 64 bits.
+        json: the same as JSON with `Infinity`, where an integer within them is beyond 64 bits.
     """
 
     kind: Kind
@@ -115,9 +114,9 @@ class PackedColumn(msgspec.Struct, array_like=True, frozen=True):
             return _unpack_bits(_given(self.bits), n)
         if self.kind == "text":
             return _pick(_given(self.texts), _integers(self.ints, n))
-        items = _from_json(self.json) if self.json is not None else _from_msgpack(_given(self.items))
-        if len(items) != n:
-            raise ValueError(f"{len(items)} values for {n} rows")
+        items = json.loads(self.json) if self.json is not None else _from_msgpack(_given(self.items))
+        if not isinstance(items, list) or len(items) != n:
+            raise ValueError(f"these are not the values of {n} rows")
         return np.fromiter(items, object, n)
 
 
@@ -187,7 +186,7 @@ def _pack_any(items: list[Any], null: bytes | None) -> PackedColumn:
     try:
         return PackedColumn("any", null, items=_msgpack(items))
     except OverflowError:
-        return PackedColumn("any", null, json=_json(items))
+        return PackedColumn("any", null, json=json.dumps(items).encode())
 
 
 def _given(part: Any) -> Any:

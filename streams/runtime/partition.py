@@ -104,7 +104,7 @@ class InputPartition:
 
     def wants(self) -> bool:
         """Return whether another batch may be handed in."""
-        return self.state is State.RUNNING and self.inbox.room(self.runtime.consumer.max_take_bytes)
+        return self.state is State.RUNNING and self.inbox.room(self.runtime.take.bytes, self.runtime.take.joined)
 
     def accept(self, records: Records) -> None:
         """Take a fetched batch if it goes on where the last one ended.

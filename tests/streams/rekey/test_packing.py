@@ -41,6 +41,13 @@ def test_columns_survive(want: FieldType, data: st.DataObject) -> None:
     assert same(packed.unpack(stop - start).tolist(), turned[start:stop])
 
 
+def test_what_is_beyond_64_bits_takes_nothing_from_the_values_beside_it() -> None:
+    """Beside an integer that no other form holds, every float comes back as it was, infinite ones too."""
+    items = [[-(1 << 63) - 1], float("inf"), float("-inf"), -0.0, 0.1, "\u00e9", True, None, {"a": [1 << 70]}]
+    packed = Packer(column(items, "any"), None, Compactor()).pack(0, len(items))
+    assert same(packed.unpack(len(items)).tolist(), items)
+
+
 @given(st.lists(INT64, max_size=30))
 def test_integers_survive(values: list[int]) -> None:
     """Integers over the whole range of 64 bits come back."""

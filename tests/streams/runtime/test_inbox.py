@@ -7,7 +7,7 @@ import numpy as np
 from streams.effects import Records
 from streams.runtime.inbox import LARGE, Inbox
 
-MOST = 1_000_000
+MOST, RECORDS = 1_000_000, 20_000
 
 
 def records(count: int, size: int) -> Records:
@@ -18,9 +18,9 @@ def records(count: int, size: int) -> Records:
 def test_small_batches_are_kept_by_their_bytes() -> None:
     """Live input is never refused for the number of its batches; what waits stays below the bytes of two large ones."""
     inbox, held = Inbox(), 0
-    while inbox.room(MOST):
-        inbox.put(records(10, 100))
-        held += 1_000
+    while inbox.room(MOST, RECORDS):
+        inbox.put(records(1, 100))
+        held += 100
     assert len(inbox) > 1_000
     assert MOST < held <= LARGE * MOST
 
@@ -29,9 +29,20 @@ def test_two_batches_of_the_largest_size_may_wait() -> None:
     """A backlog of large batches keeps two of them waiting: the worker is never without, and holds no more."""
     inbox = Inbox()
     for _ in range(LARGE):
-        assert inbox.room(MOST)
+        assert inbox.room(MOST, RECORDS)
         inbox.put(records(10, MOST // 10 + 1))
-    assert not inbox.room(MOST)
+    assert not inbox.room(MOST, RECORDS)
+
+
+def test_no_more_waits_than_is_worked_on_together() -> None:
+    """Small records wait until they make a batch of the largest number, however few bytes they have."""
+    inbox = Inbox()
+    inbox.put(records(RECORDS - 1, 1))
+    assert inbox.room(MOST, RECORDS)
+    inbox.put(records(1, 1))
+    assert not inbox.room(MOST, RECORDS)
+    inbox.take()
+    assert inbox.room(MOST, RECORDS)
 
 
 def test_taking_empties_it_in_order() -> None:
@@ -42,7 +53,7 @@ def test_taking_empties_it_in_order() -> None:
         inbox.put(each)
     assert [id(each) for each in inbox.take()] == [id(each) for each in batches]
     assert len(inbox) == 0
-    assert inbox.room(MOST)
+    assert inbox.room(MOST, RECORDS)
 
 
 def test_what_is_in_work_is_held_until_it_is_done() -> None:
