@@ -21,6 +21,8 @@ UNUSED, END = -1, -2
 MARKS = 128
 """Values of a record that has an outline, at most."""
 _NODES, _WORDS = 512, 4096
+_SIBLINGS = 16
+"""Gaps that are tried at one place, at most: where names are values, there is no end of them."""
 _BEGIN, _LENGTH, _FIELD, _SIBLING, _CHILD = range(5)
 _USED_NODES, _USED_WORDS, _MISSED = range(3)
 _PATIENCE = 4096
@@ -68,14 +70,14 @@ def read(buffer, at, end, nodes, gaps, kinds, bits, row):
 @loop
 def _step(buffer, at, length, field, node, nodes, gaps, used):
     """Return the child of a node that is this gap, made if there is room; 0 if there is none."""
-    last, found = np.int64(0), nodes[node, _CHILD]
+    last, found, siblings = np.int64(0), nodes[node, _CHILD], 0
     while found:
         alike = nodes[found, _LENGTH] == length and nodes[found, _FIELD] == field
         if alike and words.same(buffer, at, gaps, nodes[found, _BEGIN], length):
             return found
-        last, found = found, nodes[found, _SIBLING]
+        last, found, siblings = found, nodes[found, _SIBLING], siblings + 1
     made, begin = used[_USED_NODES], used[_USED_WORDS]
-    if made >= len(nodes) or begin + (length >> 3) >= len(gaps):
+    if siblings >= _SIBLINGS or made >= len(nodes) or begin + (length >> 3) >= len(gaps):
         return np.int64(0)
     used[_USED_NODES], used[_USED_WORDS] = made + 1, words.keep(buffer, at, gaps, begin, length)
     nodes[made, _BEGIN], nodes[made, _LENGTH], nodes[made, _FIELD] = begin, length, field
