@@ -16,10 +16,10 @@ from streams.fast.kinds import NULL
 from streams.fast.values import BRACE, BRACKET, scalar, skip
 from tables.fast.loop import loop, part
 
-UNUSED, END = -1, -2
+NO_FIELD, END = -1, -2
 """What follows a gap, if it is no field's value: one that nobody uses, or nothing."""
 MARKS = 128
-"""Values of a record that has an outline, at most."""
+"""Values of a record that has an outline, at most, and its end."""
 _NODES, _WORDS = 512, 4096
 _SIBLINGS = 16
 """Gaps that are tried at one place, at most: where names are values, there is no end of them."""
@@ -52,7 +52,7 @@ def read(buffer, at, end, nodes, gaps, kinds, bits, row):
             continue
         if field == END:
             return after == end
-        byte, used = buffer[np.uint64(after)], field != UNUSED
+        byte, used = buffer[np.uint64(after)], field != NO_FIELD
         if not used and (byte == BRACE or byte == BRACKET):
             at = skip(buffer, after, end)
             if at < 0:
@@ -90,26 +90,24 @@ def _step(buffer, at, length, field, node, nodes, gaps, used):
 
 
 @loop
-def learn(buffer, at, end, marks, count, nodes, gaps, used):
+def learn(buffer, at, marks, count, nodes, gaps, used):
     """Remember the outline of a sound row.
 
     Args:
         buffer: uint8, holds it.
         at: where it begins.
-        end: where it ends.
-        marks: shape (m, 3) int64: start, end and field of each value.
-        count: how many values it has; it has no outline if they are more than m.
+        marks: shape (m, 3) int64: start, end and field of each value; the last one is its end.
+        count: how many of them it has; it has no outline if they are more than m.
         nodes: of `empty`.
         gaps: of `empty`.
         used: of `empty`.
     """
     used[_MISSED] += 1
     node = np.int64(0)
-    for value in range(count + 1 if count <= len(marks) else 0):
-        start, field = (marks[value, 0], marks[value, 2]) if value < count else (end, END)
-        node = _step(buffer, at, start - at, field, node, nodes, gaps, used)
+    for value in range(count if count <= len(marks) else 0):
+        node = _step(buffer, at, marks[value, 0] - at, marks[value, 2], node, nodes, gaps, used)
         if not node:
             break
-        at = marks[value, 1] if value < count else end
+        at = marks[value, 1]
     if not node and used[_MISSED] > _PATIENCE:
         nodes[0, _CHILD], used[_USED_NODES], used[_USED_WORDS], used[_MISSED] = 0, 1, 0, 0

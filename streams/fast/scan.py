@@ -63,7 +63,7 @@ def _marked(marks, count, start, end, field):
 
 @loop
 def _row(buffer, at, end, names, entries, kinds, bits, row, marks):
-    """Fill in one row, and `marks` with where its values are; return how many those are, or -1 if it is not sound."""
+    """Fill in one row, and `marks` with its values and its end; return how many those are, or -1 if it is not sound."""
     count, depth, node, guess, seen, first = 0, 0, np.int64(0), 0, np.uint64(0), True
     at = space(buffer, at, end)
     if at >= end or buffer[np.uint64(at)] != BRACE:
@@ -91,7 +91,7 @@ def _row(buffer, at, end, names, entries, kinds, bits, row, marks):
                 at = skip(buffer, at, end)
                 if at < 0:
                     return -1
-                count = _marked(marks, count, begin, at, outlines.UNUSED)
+                count = _marked(marks, count, begin, at, outlines.NO_FIELD)
             else:
                 bit = np.uint64(1) << np.uint64(entry)
                 if seen & bit:
@@ -114,7 +114,7 @@ def _row(buffer, at, end, names, entries, kinds, bits, row, marks):
         while at < end and buffer[np.uint64(at)] == END_BRACE:
             at = space(buffer, at + 1, end)
             if depth == 0:
-                return count if at == end else -1
+                return _marked(marks, count, at, at, outlines.END) if at == end else -1
             depth -= 1
             node = _parent(entries, node)
         if at >= end or buffer[np.uint64(at)] != COMMA:
@@ -142,12 +142,12 @@ def scan(buffer, start, length, names, entries, known, kinds, bits, flagged):
     kinds[:] = NULL
     for row in range(len(start)):
         at, end = start[row], start[row] + length[row]
-        flagged[row] = False
-        if length[row] > 0 and outlines.read(buffer, at, end, nodes, gaps, kinds, bits, row):
+        flagged[row] = length[row] <= 0
+        if flagged[row] or outlines.read(buffer, at, end, nodes, gaps, kinds, bits, row):
             continue
         kinds[row] = NULL
-        count = _row(buffer, at, end, names, entries, kinds, bits, row, marks) if length[row] > 0 else -1
+        count = _row(buffer, at, end, names, entries, kinds, bits, row, marks)
         if count < 0:
             flagged[row] = True
         else:
-            outlines.learn(buffer, at, end, marks, count, nodes, gaps, used)
+            outlines.learn(buffer, at, marks, count, nodes, gaps, used)

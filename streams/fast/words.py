@@ -11,8 +11,7 @@ import numpy as np
 from tables.fast.loop import part
 
 WIDTH = 8
-_BYTE = [np.uint64(count) for count in range(WIDTH)]
-_ONE, _2, _3, _4, _5, _6, _7 = _BYTE[1:]
+_ONE, _2, _3, _4, _5, _6, _7 = (np.uint64(count) for count in range(1, WIDTH))
 _ONES = np.uint64(0x0101010101010101)
 _HIGHS = np.uint64(0x8080808080808080)
 _SPACES = np.uint64(0x2020202020202020)
