@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tables import fast
 from tables.chunk import pieces, view_at
 
 if TYPE_CHECKING:
@@ -60,16 +61,27 @@ class SeenKeys:
         if not 0 < count <= MOST_WORDS or int(spans.start.max()) + count * WORD > len(blob):
             return self._ask(blob, spans)
         self._widen(count)
+        codes = self._found(blob, spans)
+        other = np.flatnonzero(codes < 0)
+        if len(other):
+            new = spans.take(other)
+            codes[other] = self._ask(blob, new)
+            self._remember(codes[other], _read(blob, new, len(self._words)), new.size)
+        return codes
+
+    def _found(self, blob: bytes, spans: Spans) -> Codes:
+        """Return the code of each key, -1 where it is not what was seen last in its slot."""
+        if (loops := fast.kernels()) is not None:
+            found = np.empty(len(spans), np.int64)
+            keys = np.frombuffer(blob, np.uint8), spans.start, spans.size
+            loops.seen_codes(*keys, self._words, self._sizes, self._slots, found)
+            return found
         words = _read(blob, spans, len(self._words))
-        slots = self._slot(words, spans.size)
-        codes: Codes = self._slots[slots].astype(np.int64)
+        codes: Codes = self._slots[self._slot(words, spans.size)].astype(np.int64)
         same = self._sizes[codes] == spans.size
         for mine, theirs in zip(self._words, words, strict=True):
             same &= mine[codes] == theirs
-        other = np.flatnonzero(~same)
-        if len(other):
-            codes[other] = self._ask(blob, spans.take(other))
-            self._remember(codes[other], words[:, other], spans.size[other])
+        codes[~same] = -1
         return codes
 
     def _ask(self, blob: bytes, spans: Spans) -> Codes:

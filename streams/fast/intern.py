@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.fast import words
 from streams.fast.kinds import LENGTH_BITS, TEXT
+from tables.fast import words
 from tables.fast.loop import allocating, loop, part
 
 SECRETS = 2 * 64 + 2

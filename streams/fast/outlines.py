@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.fast import words
 from streams.fast.kinds import NULL
 from streams.fast.values import BRACE, BRACKET, scalar, skip
+from tables.fast import words
 from tables.fast.loop import loop, part
 
 NO_FIELD, END = -1, -2

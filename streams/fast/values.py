@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.fast import words
 from streams.fast.kinds import FALSE, FLOAT, FLOAT_TEXT, INT, LENGTH_BITS, NULL, TEXT, TRUE, UNSURE
+from tables.fast import words
 from tables.fast.loop import loop, part
 
 MAX_DEPTH = 60

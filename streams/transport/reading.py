@@ -16,7 +16,7 @@ from streams import fast
 from streams.effects import Records
 from streams.packed import Packed
 from streams.transport.errors import ReadFailed
-from streams.transport.wire import rebuilt
+from streams.transport.wire import LEAST_RECORD_BYTES, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 DAMAGE = (CorruptRecordException, RuntimeError, ValueError, OSError, EOFError, zlib.error)
 """What aiokafka's readers raise for bytes that are no record batch."""
-_LEAST_RECORD = 7
-"""Bytes of a record without key and value."""
 
 
 @dataclass(slots=True)
@@ -88,7 +86,7 @@ def _arrays(kernels: ModuleType, spans: list[Span]) -> Read:
     ]
     places = np.array(rows, np.int64).reshape(len(spans), 5)
     stamped = np.array([head.max_timestamp if head.stamped_by_broker else -1 for head in heads], np.int64)
-    most = [max(0, min(span.head.records, (span.end - span.start) // _LEAST_RECORD)) for span in spans]
+    most = [max(0, min(span.head.records, (span.end - span.start) // LEAST_RECORD_BYTES)) for span in spans]
     made = np.empty((6, sum(most)), np.int64)
     sound, n = kernels.frames(np.frombuffer(buffer, np.uint8), places, stamped, made)
     start, length, key_start, key_length, offsets, stamps = made[:, :n]

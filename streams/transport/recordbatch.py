@@ -1,6 +1,7 @@
 """Record batches (message format v2) of a changelog, parsed by whole arrays: nothing is done per record in Python.
 
-The fields of a record have varying lengths, so that where one begins is known only when the one before was read. But
+Where the compiled loops are loaded (`streams.fast`), `frames` reads the records one after the other. Without them:
+the fields of a record have varying lengths, so that where one begins is known only when the one before was read. But
 the cells of a write follow one another by group, and their keys begin with the same 17 bytes. Where those bytes lie
 is *guessed* to be where keys begin; before a key lie varints, which can be read backwards; and when each record then
 ends exactly where the next begins, from the first to the last, the guess is proved. Any other batch is read by
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from cramjam import DecompressionError
 
+from streams import fast
 from streams.transport.errors import ReadFailed
 from streams.transport.unpacking import Oversized, unpack
-from streams.transport.wire import HEAD_BYTES, MAGIC, Head, Span, is_sound, rebuilt
+from streams.transport.wire import HEAD_BYTES, LEAST_RECORD_BYTES, MAGIC, Head, Span, is_sound, rebuilt
 from tables.chunk import Chunk, Spans, view_at
 from tables.records import CELL, GROUP_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -131,6 +134,8 @@ def _unpacked(answer: bytes, batch: Batch) -> tuple[bytes, int, int]:
 
 def _arrays(blob: bytes, start: int, end: int, head: Head) -> tuple[Chunk, Ints] | None:
     """Return the records as arrays, and their offsets within the batch; None if its structure is another."""
+    if (kernels := fast.kernels()) is not None:
+        return _framed(kernels, blob, (start, end), head)
     try:
         found = Walk(blob, start, end).all(head.records)
     except IndexError:  # a wrong guess led out of the block
@@ -139,6 +144,18 @@ def _arrays(blob: bytes, start: int, end: int, head: Head) -> tuple[Chunk, Ints]
         return None
     keys, values = Spans(found[0], found[1]), Spans(found[2], found[3])
     return Chunk(blob, keys, values, head.next_offset), found[4]
+
+
+def _framed(kernels: ModuleType, blob: bytes, span: tuple[int, int], head: Head) -> tuple[Chunk, Ints] | None:
+    """Return the same by a compiled loop; None if the batch is damaged."""
+    most = max(0, min(head.records, (span[1] - span[0]) // LEAST_RECORD_BYTES))
+    found = np.empty((6, most), np.int64)
+    where = np.array([[*span, head.records, 0, 0]], np.int64)
+    sound, _ = kernels.frames(np.frombuffer(blob, np.uint8), where, np.zeros(1, np.int64), found)
+    if not sound:
+        return None
+    value, value_size, key, size, delta, _ = found
+    return Chunk(blob, Spans(key, size), Spans(value, value_size), head.next_offset), delta
 
 
 Fields = tuple["Ints", "Ints", "Ints", "Ints", "Ints"]

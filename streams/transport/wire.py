@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct(">qiibIhiqqqhii")
 HEAD_BYTES = _HEAD.size
+LEAST_RECORD_BYTES = 7
+"""Of a record without key and value."""
 _BEFORE_LENGTH = 12
 _CHECKED_FROM = 21
 """The checksum covers all from the attributes on."""

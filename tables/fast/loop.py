@@ -48,8 +48,8 @@ def _kept(function: Callable[P, T], **options: Any) -> Callable[P, T]:
 
 @cache
 def _digest(folder: Path) -> str:
-    """Return a digest of the modules of a folder, and of this one."""
+    """Return a digest of the modules of a folder, and of this one, which has parts for all."""
     found = hashlib.sha256()
-    for path in [*sorted(folder.glob("*.py")), Path(__file__)]:
+    for path in [*sorted(folder.glob("*.py")), *sorted(Path(__file__).parent.glob("*.py"))]:
         found.update(path.read_bytes())
     return found.hexdigest()[:16]

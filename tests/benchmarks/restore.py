@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streams import fast
 from streams.effects import Limits, Records
 from streams.engine import StreamEngine, TableEngine
 from streams.load import load as load_declaration
@@ -208,6 +209,8 @@ def main() -> None:
     """Restore once, in a process of its own, and print the figures."""
     bootstrap, app, *numbers = sys.argv[1:]
     size = Size(*map(int, numbers))
+    if os.environ.get(fast.ENVIRONMENT) == "1":
+        fast.load()
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(restore(bootstrap, app, size, Path(folder)))
     sys.stdout.write("FIGURES " + json.dumps(figures) + "\n")

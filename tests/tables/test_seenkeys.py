@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tables import seenkeys
+from tables import fast, seenkeys
 from tables.chunk import Chunk
 from tables.keys import KeyCodes
 from tables.seenkeys import FEW, MOST_WORDS, WORD, SeenKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 names = st.one_of(
     st.binary(max_size=3),
     st.text("ab\0", max_size=20).map(str.encode),
     st.binary(min_size=MOST_WORDS * WORD - 1, max_size=MOST_WORDS * WORD + 2),
 )
+
+
+@pytest.fixture(scope="module", autouse=True, params=["NumPy", "compiled"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Find keys by NumPy, and by the compiled loop."""
+    before = fast.kernels()
+    fast.use(None)
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
+
+        fast.use(compiled)
+    yield
+    fast.use(before)
 
 
 def codes(seen: SeenKeys, keys: list[bytes]) -> list[int]:
