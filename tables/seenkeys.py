@@ -32,7 +32,7 @@ _SPARE = 8
 """Slots a key: few keys then share one."""
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], np.uint64)
 """Which bits of a word count, by its number of bytes that belong to the key."""
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4)."""
 
 
@@ -123,7 +123,7 @@ class SeenKeys:
         for word in words:
             mixed ^= word
             mixed ^= mixed >> np.uint64(32)
-            mixed *= _MIX
+            mixed *= MIX
         mixed >>= np.uint64(65 - len(self._slots).bit_length())
         return mixed.view(np.int64)
 

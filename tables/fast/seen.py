@@ -6,9 +6,9 @@ import numpy as np
 
 from tables.fast import words
 from tables.fast.loop import loop, part
+from tables.seenkeys import MIX
 
 _HALF = np.uint64(32)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @part
@@ -41,7 +41,7 @@ def seen_codes(buffer, start, size, known, sizes, slots, codes):
         mixed = np.uint64(size[row])
         for number in range(len(known)):
             mixed ^= _word(buffer, start[row], size[row], number)
-            mixed = (mixed ^ (mixed >> _HALF)) * _MIX
+            mixed = (mixed ^ (mixed >> _HALF)) * MIX
         code = np.int64(slots[mixed >> shift])
         same = sizes[code] == size[row]
         for number in range(len(known)):
