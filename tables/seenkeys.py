@@ -58,7 +58,8 @@ class SeenKeys:
             spans: of them; none is null.
         """
         count = -(-int(spans.size.max()) // WORD) or 1 if len(spans) >= FEW else 0
-        if not 0 < count <= MOST_WORDS or int(spans.start.max()) + count * WORD > len(blob):
+        read = max(count, len(self._words)) * WORD
+        if not 0 < count <= MOST_WORDS or int(spans.start.max()) + read > len(blob):
             return self._ask(blob, spans)
         self._widen(count)
         codes = self._found(blob, spans)

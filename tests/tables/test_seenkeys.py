@@ -75,3 +75,11 @@ def test_keys_at_the_end_of_the_block_are_not_read_beyond_it() -> None:
     keys = [b"%d" % n for n in range(2 * FEW)]
     chunk = Chunk.of(keys, [None] * len(keys), 0)
     assert SeenKeys(KeyCodes()).codes(chunk.blob, chunk.keys).tolist() == list(range(len(keys)))
+
+
+def test_short_keys_behind_long_ones_are_not_read_beyond_the_block() -> None:
+    """Rule: that also holds where longer keys were seen before, of which more words are read."""
+    seen = SeenKeys(KeyCodes())
+    codes(seen, [b"%040d" % n for n in range(FEW)])
+    chunk = Chunk.of([b"%08d" % n for n in range(FEW)], [None] * FEW, 0)
+    assert seen.codes(chunk.blob, chunk.keys).tolist() == list(range(FEW, 2 * FEW))
