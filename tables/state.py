@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
+from tables import fast
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.chunk import Chunk, Spans, pieces, view_at
 from tables.ragged import RaggedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -97,6 +99,13 @@ class Encoded(NamedTuple):
         """By which write each was written."""
         numbers: NDArray[np.uint64] = self.records["n"] & _WRITE
         return numbers
+
+
+class _Part(NamedTuple):
+    """What rows have of one column: all in one block of uint8, and the bytes of each, shape (m,)."""
+
+    blob: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
 
 
 class State:
@@ -200,10 +209,7 @@ class State:
             encode = _encode_ragged if isinstance(column, RaggedColumn) else _encode_objects
             part, records[_field(at)] = encode(column, rows)
             parts.append(part)
-        cells: list[bytes] = raw(records).tolist()
-        for part in parts:
-            cells = [cell + tail for cell, tail in zip(cells, part, strict=True)]
-        return cells
+        return _cells(records, parts)
 
     def shapes(self, blob: bytes, values: Spans) -> NDArray[np.uint64]:
         """Return for each cell the number of the shape in which it was written, shape (m,).
@@ -346,19 +352,41 @@ def _entries(blob: bytes, start: NDArray[np.int64], lengths: NDArray[np.int64], 
     return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype)
 
 
-def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[list[bytes], NDArray[np.int64]]:
-    """Return the bytes of each row's entries and how many entries they are."""
+def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[_Part, NDArray[np.int64]]:
+    """Return the bytes of the rows' entries and how many entries each has."""
     entries, lengths = column.gather(rows)
-    blob = entries.tobytes()
-    edges = [0, *(lengths.cumsum() * column.dtype.itemsize).tolist()]
-    return [blob[start:end] for start, end in pairwise(edges)], lengths
+    return _Part(entries.view(np.uint8), lengths * column.dtype.itemsize), lengths
 
 
-def _encode_objects(column: NDArray[Any], rows: Rows) -> tuple[list[bytes], list[int]]:
-    """Return the JSON of each row's value and its length in bytes."""
+def _encode_objects(column: NDArray[Any], rows: Rows) -> tuple[_Part, NDArray[np.int64]]:
+    """Return the JSON of the rows' values and the length of each in bytes."""
     encode = msgspec.json.Encoder().encode
-    part = [encode(value) for value in column[rows].tolist()]
-    return part, [len(item) for item in part]
+    texts = [encode(value) for value in column[rows].tolist()]
+    sizes = np.array([len(text) for text in texts], np.int64)
+    return _Part(np.frombuffer(bytearray().join(texts), np.uint8), sizes), sizes
+
+
+def _cells(records: NDArray[Any], parts: Sequence[_Part]) -> list[bytes]:
+    """Return cells: the fixed part of each, then what it has of each variable column."""
+    if parts and (loops := fast.kernels()) is not None:
+        return _spread(loops, records, parts)
+    cells: list[bytes] = raw(records).tolist()
+    for blob, sizes in parts:
+        data, edges = blob.tobytes(), [0, *sizes.cumsum().tolist()]
+        cells = [cell + data[start:end] for cell, (start, end) in zip(cells, pairwise(edges), strict=True)]
+    return cells
+
+
+def _spread(loops: ModuleType, records: NDArray[Any], parts: Sequence[_Part]) -> list[bytes]:
+    """Return the same by a compiled loop: all in one block, so that each cell is made once."""
+    fixed = _Part(records.view(np.uint8), np.full(len(records), records.itemsize))
+    sizes = sum([part.sizes for part in parts], fixed.sizes)
+    ends = sizes.cumsum()
+    block, places = np.empty(sizes.sum(), np.uint8), ends - sizes
+    for part in (fixed, *parts):
+        loops.spread(part.blob, part.sizes, block, places)
+    data = block.tobytes()
+    return [data[start:end] for start, end in pairwise([0, *ends.tolist()])]
 
 
 def boxed(values: list[Any]) -> NDArray[Any]:

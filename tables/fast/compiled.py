@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tables.fast.buckets import count_in
+from tables.fast.copying import spread
 from tables.fast.extremes import fold_extremes
 from tables.fast.seen import seen_codes
 from tables.fast.sums import float_sums, fold_floats
 
-__all__ = ["count_in", "float_sums", "fold_extremes", "fold_floats", "seen_codes", "warm"]
+__all__ = ["count_in", "float_sums", "fold_extremes", "fold_floats", "seen_codes", "spread", "warm"]
 
 _STATE = np.dtype([("n", "<u8"), ("real", "<f8"), ("error", "<f8"), ("is_real", "?"), ("pad", "V7")])
 """Columns of state lie side by side in records, as here."""
@@ -23,5 +24,6 @@ def warm() -> None:
     float_sums(places, numbers, 0)
     fold_floats(state["real"], state["error"], state["is_real"], places, places, numbers)
     fold_extremes(state["real"], places, places, numbers, True)  # noqa: FBT003 - numba takes no keywords
+    spread(np.zeros(1, np.uint8), none, np.zeros(1, np.uint8), none)
     key, known, slots = np.frombuffer(b"k", np.uint8), np.zeros((1, 1), np.uint64), np.zeros(2, np.int32)
     seen_codes(key, none, none, known, none, slots, none)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import struct
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tables import fast
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.ragged import RaggedColumn, segments
 from tables.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COLUMNS = {
     "a": {"n": Fixed("<i8"), "least": Fixed("<f8", float("inf")), "seen": Fixed("?", zero=False)},
@@ -24,6 +28,22 @@ ENTRIES = st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5), max_s
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.floats(allow_nan=False, allow_infinity=False)
 )
+
+
+@pytest.fixture(scope="module", autouse=True, params=["NumPy", "compiled"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Encode by NumPy, and by the compiled loops."""
+    before = fast.kernels()
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
+
+        compiled.warm()
+        fast.use(compiled)
+    else:
+        fast.use(None)
+    yield
+    fast.use(before)
 
 
 def test_rows_start_from_zero_also_when_used_again() -> None:
