@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams import fast
 from streams.effects import Event
-from streams.transport.wire import checksum
+from streams.transport.wire import HEAD_BYTES, MAGIC, Head, sealed
 from tables.records import Record
 
 if TYPE_CHECKING:
@@ -21,16 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-HEADER_BYTES = 61
-"""Size of a record batch without records."""
 RECORD_BYTES = 23
 """The most that a record needs beside key, value and headers: lengths, deltas, attributes, count of headers."""
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 """Compression name -> its number in a batch's attributes."""
-_FRONT, _REST = struct.Struct(">qiibI"), struct.Struct(">hiqqqhii")
-"""The head of a batch: base offset, length, leader epoch, magic, checksum; and what the checksum covers: attributes,
-last offset delta, first and last timestamp, producer id, epoch and sequence, count of records."""
-_MAGIC, _COUNTED_FROM = 2, 12
 _NO_HEADERS: list[tuple[str, bytes]] = []
 SLICE = 20_000
 """Records appended before the event loop gets a turn (about 5 ms)."""
@@ -40,7 +33,7 @@ def size_bound(records: Sequence[Record]) -> int:
     """Return an upper bound in bytes on the uncompressed record batch that changelog records make."""
     keys = sum([len(record.key) for record in records])
     values = sum([len(record.value or b"") for record in records])
-    return HEADER_BYTES + RECORD_BYTES * len(records) + keys + values
+    return HEAD_BYTES + RECORD_BYTES * len(records) + keys + values
 
 
 def event_bound(event: Event) -> int:
@@ -68,7 +61,7 @@ async def build(
     loops = fast.kernels() if compression == "none" and len(rows) <= SLICE else None
     if loops is not None and not isinstance(rows[0], Event):
         return _compiled(loops, cast("Sequence[Record]", rows), timestamp, producer)
-    builder = DefaultRecordBatchBuilder(_MAGIC, CODECS[compression], 0, *producer, 2**31 - 1)
+    builder = DefaultRecordBatchBuilder(MAGIC, CODECS[compression], 0, *producer, 2**31 - 1)
     append, rest, start = builder.append, iter(rows), 0
     while part := list(islice(rest, SLICE)):
         if start:
@@ -88,14 +81,11 @@ def _compiled(loops: ModuleType, rows: Sequence[Record], timestamp: int, produce
     keys, values = zip(*rows, strict=True)
     key_sizes, value_sizes = _sizes(keys), _sizes(values)
     blobs = [np.frombuffer(b"".join(part), np.uint8) for part in (keys, filter(None, values))]
-    batch = bytearray(HEADER_BYTES + RECORD_BYTES * len(rows) + len(blobs[0]) + len(blobs[1]))
+    batch = bytearray(HEAD_BYTES + RECORD_BYTES * len(rows) + len(blobs[0]) + len(blobs[1]))
     into = np.frombuffer(batch, np.uint8)
-    end = loops.records(blobs[0], key_sizes, blobs[1], value_sizes, into, HEADER_BYTES)
-    last = len(rows) - 1
-    _REST.pack_into(batch, _FRONT.size, 0, last, timestamp, timestamp, *producer, len(rows))
-    crc = checksum(memoryview(batch)[_FRONT.size : end])
-    _FRONT.pack_into(batch, 0, 0, end - _COUNTED_FROM, -1, _MAGIC, crc)
-    return bytes(memoryview(batch)[:end])
+    end = loops.records(blobs[0], key_sizes, blobs[1], value_sizes, into, HEAD_BYTES)
+    head = Head(0, 0, -1, MAGIC, 0, 0, len(rows) - 1, timestamp, timestamp, *producer, len(rows))
+    return sealed(memoryview(batch)[:end], head)
 
 
 def _sizes(fields: Sequence[bytes | None]) -> NDArray[np.int64]:

@@ -13,9 +13,10 @@ from aiokafka.partitioner import murmur2
 
 from streams.letters import OFFSET, TRUNCATED
 from streams.transport.appender import DELIVERY_SECONDS, Appender
-from streams.transport.batches import HEADER_BYTES, event_bound
+from streams.transport.batches import event_bound
 from streams.transport.errors import Fenced, TooLarge, WriteFailed
 from streams.transport.groupcommit import GroupCommit
+from streams.transport.wire import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,10 +77,10 @@ class EventProducer:
     async def _fitted(self, target: Target, events: list[Event]) -> tuple[GroupCommit, tuple[list[Event], int, int]]:
         """Return who sends the events of a partition, and these as they fit, their size and the limit."""
         appender, line = await self._appender(target)
-        fitting, size = [], HEADER_BYTES
+        fitting, size = [], HEAD_BYTES
         for event in events:
             kept, more = event, event_bound(event)
-            if HEADER_BYTES + more > appender.limit:
+            if HEAD_BYTES + more > appender.limit:
                 kept = self._shortened(event, appender.limit)
                 more = _size(kept, appender.limit)
             fitting.append(kept)
@@ -176,7 +177,7 @@ def _size(event: Event, limit: int) -> int:
         TooLarge: a batch of it alone is larger than the limit.
     """
     size = event_bound(event)
-    if HEADER_BYTES + size > limit:
+    if HEAD_BYTES + size > limit:
         raise TooLarge(
             f"an event of {size} bytes for topic {event.topic!r} (key {event.key!r}) is larger than the topic takes"
             f" ({limit} bytes): raise its max.message.bytes, or make the event smaller"
@@ -191,12 +192,12 @@ def pack(events: Iterable[Event], limit: int) -> Iterator[list[Event]]:
         TooLarge: a single one does not fit.
     """
     batch: list[Event] = []
-    size = HEADER_BYTES
+    size = HEAD_BYTES
     for event in events:
         more = _size(event, limit)
         if batch and size + more > limit:
             yield batch
-            batch, size = [], HEADER_BYTES
+            batch, size = [], HEAD_BYTES
         batch.append(event)
         size += more
     if batch:

@@ -185,6 +185,14 @@ def checksum(part: memoryview) -> int:
     return int(google_crc32c.value(np.frombuffer(part, np.uint8)))  # it takes no memoryview
 
 
+def sealed(batch: memoryview, head: Head) -> bytes:
+    """Return a batch whose records are written, with its head before them: length and checksum are filled in."""
+    head = head._replace(length=len(batch) - _BEFORE_LENGTH)
+    _HEAD.pack_into(batch, 0, *head)
+    _HEAD.pack_into(batch, 0, *head._replace(crc=checksum(batch[_CHECKED_FROM:])))
+    return bytes(batch)
+
+
 def _span(view: memoryview, at: int, head: Head, limit: int, found: Walk) -> Span | None:
     """Return where the records of a batch lie, decompressed if need be; note it as lost if it is too large for that."""
     start, end = at + HEAD_BYTES, head.end(at)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.effects import Event
-from streams.transport.batches import HEADER_BYTES, build, event_bound, size_bound
+from streams.transport.batches import build, event_bound, size_bound
 from streams.transport.errors import TooLarge
 from streams.transport.events import Placement, pack
+from streams.transport.wire import HEAD_BYTES
 from tables.records import Record
 
 HEADERS = st.lists(st.tuples(st.text(max_size=9), st.binary(max_size=200)), max_size=3).map(tuple)
@@ -46,7 +47,7 @@ def test_packing_keeps_order_and_the_limit(events: list[Event], limit: int) -> N
     assert [event for batch in batches for event in batch] == events
     for batch in batches:
         size = len(asyncio.run(build(batch, 1_790_000_000_000)))
-        assert size <= HEADER_BYTES + sum(map(event_bound, batch)) <= limit
+        assert size <= HEAD_BYTES + sum(map(event_bound, batch)) <= limit
 
 
 def test_an_event_that_fits_no_batch_is_named() -> None:
