@@ -56,7 +56,7 @@ class Closer:
         """
         eager = self._judge.eager and self._engine.progress.watermark > NEVER
         touched = self._cells.folded_windows() if eager and not everything else []
-        yield from self._close()
+        yield from self._close(touched)
         if eager:
             rows = self._every_row() if everything else self._of(touched)
             yield from self._update(rows)
@@ -84,13 +84,16 @@ class Closer:
 
     # closing
 
-    def _close(self) -> Iterator[Write]:
+    def _close(self, touched: Windows) -> Iterator[Write]:
         progress = self._engine.progress
         if progress.watermark == NEVER or not self._panes.windowed:
             return
         end = self._panes.open_from(progress.watermark)
         if progress.judged >= (end, ""):  # without asking the alerts, which may be many, at every batch
             return
+        for number, codes in touched:  # open rows are judged after this, and these are open no more
+            if number < end:
+                self._judge.touched(self._cells.keys.keys(codes))
         occupied = iter(self._cells.occupied(self._from, end))
         ahead = next(occupied, None)
         while (window := self._next(ahead, end)) is not None:
@@ -169,15 +172,25 @@ class Closer:
 
     def _apply(self, items: Iterable[Item], window: int | None) -> Iterator[Write]:
         """Let changes happen and rows go out, key by key; `window` is the step that is judged, None for open rows."""
-        engine = self._engine
+        engine, last = self._engine, None
+        free, size = engine.cutter.free(engine.draft)
         for key, each in groupby(items, key=_key):
             work = [item for _, item in each]
-            if engine.full(work):
+            free -= len(work)
+            if (free < 0 or engine.draft.size > size) and engine.full(work):
+                self._reached(window, last)
                 yield from engine.send()
+                free, size = engine.cutter.free(engine.draft)
+                free -= len(work)
             for item in work:
                 engine.enter(item)
-            if window is not None:
-                engine.progress.judged = (window, mark(key))
+            last = key
+        self._reached(window, last)
+
+    def _reached(self, window: int | None, key: bytes | None) -> None:
+        """Note how far a step is judged, if it is one, and any key was."""
+        if window is not None and key is not None:
+            self._engine.progress.judged = (window, mark(key))
 
     # open rows
 

@@ -75,6 +75,15 @@ class Cutter:
         too_many = held + records + 1 > self._limits.records or rows >= self._limits.records
         return bool(held or rows) and (too_many or size > self._limits.size)
 
+    def free(self, draft: Draft) -> tuple[int, int]:
+        """Return what surely has room, so that nobody need ask `full` before: so many items, up to a size of the draft.
+
+        An item brings three records at most: the state of an alert, that it ended, and that it fires anew.
+        """
+        records = self._limits.records - 1 - self._cells.pending - draft.records
+        rows = self._limits.records - 1 - max(len(draft.rows), draft.closed)
+        return min(records // 3, rows), self._limits.size - self._cells.pending_bytes
+
     def room(self, draft: Draft) -> int:
         """Return for how many closed rows there is room in the write, for tables that read this one."""
         return max(0, self._limits.records - draft.closed)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from streams.effects import Event
-from tables.records import OUTBOX, Record, alert_key, outbox_key
+from tables.records import OUTBOX, Record, outbox_key
 
 if TYPE_CHECKING:
     from streams.rules.rule import Change
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 _NUMBER = struct.Struct("<Q")
 RECORD_BYTES = 24
 """What Kafka adds to a record of a batch, at most."""
+_record = partial(tuple.__new__, Record)
+"""`Record._make` without a Python call."""
+_SLOTS: list[bytes] = []
+"""Keys of the outbox, as many as any write has needed."""
+_key = itemgetter(0)
 _pack = msgspec.msgpack.Encoder().encode
 _Slot = tuple[str, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 _unpack = msgspec.msgpack.Decoder(_Slot).decode
@@ -69,7 +76,7 @@ class Draft:
         """Add what a judgement changed."""
         if change.saved:
             value = None if change.after is None else change.after.encode()
-            self.put(alert_key(change.rule.plan.id, change.key), value)
+            self.put(change.rule.prefix + change.key, value)
         for _, event in change.events:
             packed = _pack((event.topic, event.key, event.value, event.headers))
             self.owed.append((event, packed))
@@ -82,8 +89,9 @@ class Draft:
         says n, and after a restore only those of the last write count.
         """
         number = _NUMBER.pack(n)
-        states = [Record(key, self.states[key]) for key in sorted(self.states)]
-        return states + [Record(outbox_key(i), number + packed) for i, (_, packed) in enumerate(self.owed)]
+        _SLOTS.extend(map(outbox_key, range(len(_SLOTS), len(self.owed))))
+        owed = zip(_SLOTS, [number + packed for _, packed in self.owed], strict=False)
+        return [*map(_record, sorted(self.states.items(), key=_key)), *map(_record, owed)]
 
 
 def outbox(store: Store, n: int) -> list[Event]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tables.state import State
     from tables.store import Store
 
-    Portion = tuple[list[bytes], dict[str, Column]]
+    Portion = tuple[list[bytes], Mapping[str, Column]]
 
 Times = NDArray[np.int64]
 RECORD_BYTES = 24 + GROUP_BYTES
@@ -303,12 +303,15 @@ class Cells:
             k: a window that was not evicted.
             after: only keys after this one.
             until: only keys up to this one.
+
+        Returns:
+            The aggregates as `lazily` gives them: a rule asks for few of all rows, and for all of few rows.
         """
         codes = self.window(k)
         names = self.keys.keys(codes)
         low = 0 if after is None else bisect_right(names, after)
         high = len(names) if until is None else bisect_right(names, until)
-        return [(names[low:high], self.results(k, codes[low:high]))]
+        return [(names[low:high], self.lazily(k, codes[low:high]))]
 
     def having(self, k: int, names: Iterable[bytes]) -> Codes:
         """Return the codes of those of the keys that have a cell of window `k`, in the order of their key bytes."""

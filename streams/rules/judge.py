@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tables.store import Store
     from tables.windows import Panes
 
-Held = list[dict[bytes, Hit]]
-"""For each rule the rows that hold, by key."""
+Held = list[dict[bytes, Hit | None]]
+"""For each rule the rows that hold, by key; see `PaneRule.hits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,11 @@ class PaneJudge(Judge):
     def none(self) -> Held:
         """Return that no row is known to hold."""
         return [{} for _ in self._rules]
+
+    def touched(self, keys: Sequence[bytes]) -> None:
+        """Note that open rows of these keys may have changed, before they are judged."""
+        for rule in self._rules:
+            rule.touched(keys)
 
     def look(self, rows: Rows, held: Held) -> None:
         """Note which rows hold, of a window that closes or a part of it."""

@@ -7,7 +7,7 @@ keys that hold or are live; those that do not hold cost one comparison on arrays
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ import numpy as np
 from streams.rules.conditions.expr import Expr
 from streams.rules.describe import Descriptions
 from streams.rules.life import Live, due, matured, missed
+from tables.records import alert_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +82,8 @@ class Rule:
     def __init__(self, plan: RulePlan, table: TablePlan, steps: Steps) -> None:
         """Begin without alerts."""
         self.plan = plan
+        self.prefix = alert_key(plan.id, b"")
+        """What the record keys of its alerts begin with; the table key follows."""
         self.live: dict[bytes, Live] = {}
         self.over: int | None = None
         """The window in which there were more alerts than `limit`, last."""
@@ -198,30 +201,52 @@ class PaneRule(Rule):
         """Begin without alerts."""
         super().__init__(plan, table, panes)
         self._panes = panes
+        self._fresh: set[bytes] = set()
+        """Keys whose alerts have the values of their rows as these are."""
 
-    def hits(self, rows: Rows) -> dict[bytes, Hit]:
-        """Return the rows that hold, of a window that closes or a part of it, by key."""
-        ends = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window)
-        return dict(self._hits(rows, self._where(rows), ends))
+    def apply(self, change: Change) -> None:
+        """Let a change happen."""
+        super().apply(change)
+        if change.after is None:
+            self._fresh.discard(change.key)
+        elif self._eager:  # the others are told of no row that changes
+            self._fresh.add(change.key)
 
-    def close(self, window: int, held: Mapping[bytes, Hit], after: bytes | None) -> list[Change]:
+    def touched(self, keys: Iterable[bytes]) -> None:
+        """Note that open rows of these keys may have changed."""
+        self._fresh.difference_update(keys)
+
+    def hits(self, rows: Rows) -> dict[bytes, Hit | None]:
+        """Return the rows that hold, of a window that closes or a part of it, by key.
+
+        None is one on which an alert stands as it is: what it says is not computed again.
+        """
+        ends, at = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window), self._where(rows)
+        held = {rows.keys[row]: row for row in at.tolist()} if self._fresh else {}
+        same: dict[bytes, Hit | None] = {key: None for key in held if self._stands(key, rows.window)}
+        if same:
+            at = np.array([row for key, row in held.items() if key not in same], np.intp)
+        same.update(self._hits(rows, at, ends))
+        return same
+
+    def close(self, window: int, held: Mapping[bytes, Hit | None], after: bytes | None) -> list[Change]:
         """Judge a window that closes.
 
         Args:
             window: its number.
-            held: all rows of it that hold, by key.
+            held: all rows of it that hold, by key, as `hits` returns them.
             after: the last key that is judged already, None if none is.
         """
         now, outcome = self._panes.end(window), Outcome()
-        for key in held.keys() | self.live.keys():
+        for key, hit in held.items():
             live = self.live.get(key)
-            if (after is not None and key <= after) or self._ahead(live, window):
-                continue
-            hit = held.get(key)
-            if hit is not None:
+            if hit is not None and not self._ahead(live, window):
                 outcome[key] = self._hit(key, live, hit, now)
-            elif live is not None:
+        for key, live in self.live.items():
+            if key not in held and not self._ahead(live, window):
                 outcome[key] = missed(live, now, self._keep)
+        if after is not None:
+            outcome = {key: live for key, live in outcome.items() if key > after}
         return self._changes(self._limited(outcome, window, after), now)
 
     def look(self, rows: Rows, watermark: int, outcome: Outcome) -> None:
@@ -234,6 +259,7 @@ class PaneRule(Rule):
         """
         windowed, at = self._panes.windowed, self._where(rows)
         held = {rows.keys[row]: row for row in at.tolist()}
+        self.touched(held)
         changing = [row for key, row in held.items() if not _goes_on(outcome.get(key, self.live.get(key)))]
         begins = self._panes.start(rows.window) if windowed else watermark
         for key, hit in self._hits(rows, np.array(changing, np.intp), begins):
@@ -269,6 +295,11 @@ class PaneRule(Rule):
     def _hits(self, rows: Rows, at: NDArray[np.intp], begins: int) -> Iterator[tuple[bytes, Hit]]:
         for row, values, value in self._shown(rows, at):
             yield rows.keys[row], Hit(values, value, rows.window, begins)
+
+    def _stands(self, key: bytes, window: int) -> bool:
+        """Return whether the alert of a key stands on its row in this window, and that has not changed since."""
+        live = self.live.get(key)
+        return key in self._fresh and live is not None and live.window == window and _goes_on(live)
 
     def _ahead(self, live: Live | None, window: int) -> bool:
         """Return whether the alert stands for a later, still open window: then this one says nothing about it."""

@@ -40,6 +40,8 @@ class Partition:
         crashes: how often a life may end early.
         memory: bytes that its open cells may take; None sets no bound.
         holds: how often what is folded may wait for the next write.
+        largest: records of the largest write, and
+        widest: bytes of keys and values of the widest, over all lives.
     """
 
     plan: Plan
@@ -54,6 +56,7 @@ class Partition:
     sent: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
     largest: int = 0
+    widest: int = 0
 
     def run(self) -> Partition:
         """Read the whole log, however many lives it takes."""
@@ -104,6 +107,7 @@ class Partition:
             self.letters += write.letters
             self.die()
             self.largest = max(self.largest, len(write.records))
+            self.widest = max(self.widest, sum(len(key) + len(value or b"") for key, value in write.records))
             self.changelog += write.records
             self.die()
             self.send(write.events)

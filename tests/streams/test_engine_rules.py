@@ -158,6 +158,41 @@ def test_update_gives_the_same_alerts_for_any_cut(seed: int) -> None:
     assert len(fired) > 3
 
 
+@pytest.mark.parametrize("limit", [1_000, 2_000, 8_000])
+def test_a_step_is_cut_where_its_alerts_take_too_many_bytes(limit: int) -> None:
+    """A write takes no more alerts once it has as many bytes as it may: it is wider by those of one key at most."""
+    hosts = [f"h{n:03}" for n in range(80)]
+    events = [event(second, host) for second in (1, 21) for host in hosts] + [event(45, "z")]
+    planned = plan(app("    expr: n >= 1"))
+    partition = Partition(planned, [json.dumps(each).encode() for each in events], FixedCut(len(hosts)))
+    partition.limits = Limits(20_000, limit)
+    partition.run()
+    assert {status for _, status, _, _ in partition.alerts()} == {"firing", "resolved"}
+    assert limit / 2 < partition.widest < limit + 1_000
+    assert len(partition.alerts()) > 150
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_updated_alert_ends_with_its_final_row(seed: int) -> None:
+    """What resolves an alert judged on update says the whole row of the last window that held, however it was cut."""
+    random = Random(seed)  # noqa: S311 - a test's dice
+    time, events = 0.0, []
+    for _ in range(150):
+        time += random.choice((0, 0, 1, 1, 3, 12))
+        events.append(event(time - random.choice((0, 0, 0, 2, 4)), random.choice("ab"), random.randrange(9)))
+    planned = plan(app("    expr: n >= 3\n    judge: update", "window: {tumbling: 10s, grace: 5s}"))
+    values = [json.dumps(each).encode() for each in events]
+    limits = Limits(random.choice((4, 20_000)), random.choice((400, 1 << 20)))
+    sent = Partition(planned, values, random, limits, crashes=random.choice((0, 0, 6))).run().sent
+    resolved = [json.loads(each.value) for each in sent if each.value and b'"resolved"' in each.value]
+    assert len(resolved) > 3
+    for body in resolved:
+        start, end, host = body["window"]["start"], body["window"]["end"], body["labels"]["host"]
+        seen = [each["v"] for each in events if each["host"] == host and start <= each["ts"] < end]
+        assert body["values"] == {"n": len(seen), "high": max(seen)}
+        assert ms(body["endsAt"]) == end + 10 * SECOND
+
+
 class FixedCut(Random):
     """Dice that never crash and cut batches of one size."""
 
