@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from streams.effects import Event
-from tables.records import OUTBOX, Record, outbox_key
+from tables.records import OUTBOX, Record, as_record, outbox_key
 
 if TYPE_CHECKING:
     from streams.rules.rule import Change
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 _NUMBER = struct.Struct("<Q")
 RECORD_BYTES = 24
 """What Kafka adds to a record of a batch, at most."""
-_record = partial(tuple.__new__, Record)
-"""`Record._make` without a Python call."""
 _SLOTS: list[bytes] = []
 """Keys of the outbox, as many as any write has needed."""
 _key = itemgetter(0)
@@ -91,7 +88,7 @@ class Draft:
         number = _NUMBER.pack(n)
         _SLOTS.extend(map(outbox_key, range(len(_SLOTS), len(self.owed))))
         owed = zip(_SLOTS, [number + packed for _, packed in self.owed], strict=False)
-        return [*map(_record, sorted(self.states.items(), key=_key)), *map(_record, owed)]
+        return [*map(as_record, sorted(self.states.items(), key=_key)), *map(as_record, owed)]
 
 
 def outbox(store: Store, n: int) -> list[Event]:

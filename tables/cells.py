@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from tables.closed import ClosedGroups
 from tables.columns import Lazy
 from tables.folding import fold_all
 from tables.growth import growth, steady_growth
-from tables.records import GROUP_BYTES, NEVER, Record
+from tables.records import GROUP_BYTES, NEVER, Record, as_record
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.windows import FOREVER, panes
@@ -47,8 +46,6 @@ MAX_CELLS = 20_000
 """Cells of one write: a RocksDB write keeps the GIL."""
 MAX_BYTES = 6 << 20
 """Bytes of the cells of one write, which leaves room for alerts and progress in 8 MiB."""
-_record = partial(tuple.__new__, Record)
-"""`Record._make` without a Python call."""
 
 
 class Cells:
@@ -219,7 +216,7 @@ class Cells:
             values = self._map.state.encode(rows, n)
             self._map.resize(rows, values)
             keys = self.keys.keys(self._map.code_of[rows], group.prefix)
-            records += map(_record, zip(keys, values, strict=True))
+            records += map(as_record, zip(keys, values, strict=True))
         self._map.written[self.dirty()] = n
         self._dirty[self.dirty()] = False
         self._touched, self._pending, self._pending_bytes = [], 0, 0

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import islice, starmap
+from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from tables.records import Record
+from tables.records import as_record
 from tables.store import CHUNK, StoreError, in_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from tables.records import Record
     from tables.store import Group, Item, Store
 
-SMALL = 1_000
-"""Records of a write that is worth waiting: a larger one holds few keys that were written before."""
+SMALL = 5_000
+"""Records of a write that is worth waiting: what a larger one spares below, it takes here."""
 MOST_BYTES = 4 << 20
-"""Bytes of writes that may wait."""
+"""Bytes that may wait."""
+MOST_RECORDS = 20_000
+"""Records that may wait: while the store below takes them, nothing else goes on."""
 MOST_SECONDS = 1.0
 """Age at which the next write lets all that waits go down."""
 
@@ -56,11 +59,21 @@ class DeferredStore:
                 return
             now = self._clock()
             self._since = self._since if self._waits else now
-            self._waiting.update(records)
+            if records:
+                self._hold(records)
             self._offset = self._offset if offset is None else offset
-            self._bytes += sum([len(key) + len(value or b"") for key, value in records])
-            if self._bytes > MOST_BYTES or now - self._since > MOST_SECONDS:
+            many = self._bytes > MOST_BYTES or len(self._waiting) > MOST_RECORDS
+            if many or now - self._since > MOST_SECONDS:
                 self._below()
+
+    def _hold(self, records: Sequence[Record]) -> None:
+        """Let records wait, in place of those with the same keys."""
+        keys, values = zip(*records, strict=True)
+        replaced = filter(None, map(self._waiting.get, keys))
+        self._bytes += sum(map(len, filter(None, values))) - sum(map(len, replaced))
+        before = len(self._waiting)
+        self._waiting.update(zip(keys, values, strict=True))
+        self._bytes += (len(self._waiting) - before) * sum(map(len, keys)) // len(keys)
 
     @property
     def _waits(self) -> bool:
@@ -70,7 +83,7 @@ class DeferredStore:
         """Return the store below, which has everything."""
         with self._lock:
             if self._waits:
-                self._store.write(list(starmap(Record, self._waiting.items())), self._offset)
+                self._store.write(list(map(as_record, self._waiting.items())), self._offset)
                 self._clear()
         return self._store
 

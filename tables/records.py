@@ -19,6 +19,7 @@ Keys sort by pane first, so that the cells of a window lie together and those th
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -135,3 +136,7 @@ class Record(NamedTuple):
 
     key: bytes
     value: bytes | None
+
+
+as_record = partial(tuple.__new__, Record)
+"""Make a record of (key, value), without a call of Python as `Record._make` is."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.deferred import MOST_BYTES, MOST_SECONDS, SMALL, DeferredStore
+from tables.deferred import MOST_BYTES, MOST_RECORDS, MOST_SECONDS, SMALL, DeferredStore
 from tables.records import PROGRESS, Record, cell_key
 from tables.store import CHUNK, MemoryStore, StoreFull
 
@@ -97,10 +97,35 @@ def test_old_writes_go_down_with_the_next(store: DeferredStore, below: Below, cl
 
 
 def test_many_bytes_go_down(store: DeferredStore, below: Below) -> None:
-    """Values count as often as they are written: what is held is bounded in any case."""
-    for offset in range(5):
+    """Values that are replaced count no more; beyond the bound all that waits goes down."""
+    for offset in range(9):
         store.write([record(1, b"x" * (MOST_BYTES // 4))], offset)
-    assert below.came == [(1, 3)]
+    store.write([record(number, b"y" * (MOST_BYTES // 4)) for number in (2, 3)], 9)
+    assert below.came == []
+    store.write([record(1, None)], 10)
+    store.write([record(number, b"z" * (MOST_BYTES // 4)) for number in (4, 5)], 11)
+    assert below.came == [(5, 11)]
+    store.write([record(number, b"z" * (MOST_BYTES // 4)) for number in (4, 5)], 12)
+    assert below.came == [(5, 11)]
+
+
+def test_many_keys_go_down(store: DeferredStore, below: Below) -> None:
+    """What waits is never so much that the store below takes long for it, however small it is."""
+    for part in range(MOST_RECORDS // SMALL):
+        store.write([record(part * SMALL + number, None) for number in range(SMALL)], part)
+        store.write([record(number, None) for number in range(SMALL)], part)
+    assert below.came == []
+    store.write([record(MOST_RECORDS)], 9)
+    assert below.came == [(MOST_RECORDS + 1, 9)]
+
+
+def test_keys_count_as_bytes(store: DeferredStore, below: Below) -> None:
+    """Long keys reach the bound without values."""
+    keys = [b"%08d" % number + b"k" * (MOST_BYTES // 8) for number in range(8)]
+    store.write([Record(key, None) for key in keys[:7]], 1)
+    assert below.came == []
+    store.write([Record(keys[7], None)], 2)
+    assert below.came == [(8, 2)]
 
 
 def test_what_is_refused_waits_until_it_is_taken(store: DeferredStore, below: Below) -> None:

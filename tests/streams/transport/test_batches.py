@@ -46,7 +46,7 @@ def test_a_batch_is_that_of_aiokafka(loops: ModuleType, rows: list[Record], prod
     assert built(rows, loops, producer) == built(rows, None, producer)
 
 
-@pytest.mark.parametrize("count", [64, 65, 8_192, 8_193, batches.SLICE, batches.SLICE + 1])
+@pytest.mark.parametrize("count", [64, 65, 8_192, 8_193, batches.SLICE + 1, batches.COMPILED, batches.COMPILED + 1])
 def test_a_batch_of_many_records_is_that_of_aiokafka(loops: ModuleType, count: int) -> None:
     """Rule: so it is where the number of a record takes more than a byte."""
     rows = [Record(b"k%d" % row, None if row % 7 == 0 else b"v" * (row % 90)) for row in range(count)]
