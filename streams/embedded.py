@@ -30,6 +30,8 @@ _LOOPBACK = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 """Where `free_port` looks: not among those that systems give to clients (32768 and above), so that no connection takes
 a port between its choice and its use."""
+_GIVEN: set[int] = set()
+"""Ports that `free_port` has returned."""
 
 
 class EmbeddedBrokerError(TransportError):
@@ -143,11 +145,17 @@ def binary(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface, one of `PORTS`, that was free just now."""
+    """Return a TCP port of the loopback interface, one of `PORTS`, that was free just now.
+
+    A process is given none twice: it may take several before it binds the first.
+    """
     while True:
         port = secrets.choice(PORTS)
+        if port in _GIVEN:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind((_LOOPBACK, port))
+            _GIVEN.add(port)
             return port
 
 

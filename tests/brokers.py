@@ -167,9 +167,15 @@ class KafkaBroker:
         return self._process.pid if self._process else None
 
     def format(self) -> None:
-        """Prepare the data folder; needed once, before the first start."""
+        """Prepare the data folder; needed once, before the first start.
+
+        Raises:
+            RuntimeError: Kafka refuses to, for the reason that it says.
+        """
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._config)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"Kafka's StorageTool ended with {done.returncode}: {done.stdout}{done.stderr}")
 
     def launch(self) -> None:
         """Start the process without waiting for it."""

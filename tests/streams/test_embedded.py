@@ -72,3 +72,13 @@ def test_without_the_wheel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(embedded.EmbeddedBrokerError, match=r"ops-streams\[embedded\]"):
         embedded.EmbeddedBroker().start()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule: ports that are taken together, before any of them is bound, are different ones."""
+    first = embedded.PORTS[0]
+    monkeypatch.setattr(embedded, "PORTS", embedded.PORTS[:60])
+    monkeypatch.setattr(embedded, "_GIVEN", set())
+    given = [embedded.free_port() for _ in range(45)]
+    assert len(set(given)) == 45
+    assert min(given) >= first
