@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +21,6 @@ RECORD_BYTES = 24
 """What Kafka adds to a record of a batch, at most."""
 _SLOTS: list[bytes] = []
 """Keys of the outbox, as many as any write has needed."""
-_key = itemgetter(0)
 _pack = msgspec.msgpack.Encoder().encode
 _Slot = tuple[str, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 _unpack = msgspec.msgpack.Decoder(_Slot).decode
@@ -88,7 +86,7 @@ class Draft:
         number = _NUMBER.pack(n)
         _SLOTS.extend(map(outbox_key, range(len(_SLOTS), len(self.owed))))
         owed = zip(_SLOTS, [number + packed for _, packed in self.owed], strict=False)
-        return [*map(as_record, sorted(self.states.items(), key=_key)), *map(as_record, owed)]
+        return [*map(as_record, sorted(self.states.items())), *map(as_record, owed)]
 
 
 def outbox(store: Store, n: int) -> list[Event]:

@@ -69,11 +69,12 @@ class DeferredStore:
     def _hold(self, records: Sequence[Record]) -> None:
         """Let records wait, in place of those with the same keys."""
         keys, values = zip(*records, strict=True)
-        replaced = filter(None, map(self._waiting.get, keys))
-        self._bytes += sum(map(len, filter(None, values))) - sum(map(len, replaced))
+        new = dict(zip(keys, values, strict=True))
+        replaced = filter(None, map(self._waiting.get, new))
+        self._bytes += sum(map(len, filter(None, new.values()))) - sum(map(len, replaced))
         before = len(self._waiting)
-        self._waiting.update(zip(keys, values, strict=True))
-        self._bytes += (len(self._waiting) - before) * sum(map(len, keys)) // len(keys)
+        self._waiting.update(new)
+        self._bytes += (len(self._waiting) - before) * sum(map(len, new)) // len(new)
 
     @property
     def _waits(self) -> bool:

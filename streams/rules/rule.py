@@ -221,12 +221,13 @@ class PaneRule(Rule):
 
         None is one on which an alert stands as it is: what it says is not computed again.
         """
-        ends, at = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window), self._where(rows)
+        begins = self._panes.start(rows.window) if self._eager else self._panes.end(rows.window)
+        at = self._where(rows)
         held = {rows.keys[row]: row for row in at.tolist()} if self._fresh else {}
         same: dict[bytes, Hit | None] = {key: None for key in held if self._stands(key, rows.window)}
         if same:
             at = np.array([row for key, row in held.items() if key not in same], np.intp)
-        same.update(self._hits(rows, at, ends))
+        same.update(self._hits(rows, at, begins))
         return same
 
     def close(self, window: int, held: Mapping[bytes, Hit | None], after: bytes | None) -> list[Change]:

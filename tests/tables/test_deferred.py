@@ -119,6 +119,15 @@ def test_many_keys_go_down(store: DeferredStore, below: Below) -> None:
     assert below.came == [(MOST_RECORDS + 1, 9)]
 
 
+def test_a_key_that_a_write_has_twice_counts_once(store: DeferredStore, below: Below) -> None:
+    """The last of its values is what waits, and what was there before is taken off once."""
+    store.write([record(1, b"x" * (MOST_BYTES // 2))], 1)
+    store.write([record(1, b"a"), record(1, b"b")], 2)
+    store.write([record(2, b"y" * MOST_BYTES)], 3)
+    assert below.came == [(2, 3)]
+    assert store.get_many([record(1).key]) == [b"b"]
+
+
 def test_keys_count_as_bytes(store: DeferredStore, below: Below) -> None:
     """Long keys reach the bound without values."""
     keys = [b"%08d" % number + b"k" * (MOST_BYTES // 8) for number in range(8)]
