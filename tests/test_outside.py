@@ -33,3 +33,23 @@ def test_a_refused_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None
         asyncio.run(create_connection(SimpleNamespace(wait_write=wait_write), "127.0.0.1", free_port()))
     assert made
     assert [sock.fileno() for sock in made] == [-1] * len(made)
+
+
+def test_a_connection_that_is_given_up_is_closed() -> None:
+    """Its client was closed while it was under way: the one that waits for it is dropped, and closes the socket."""
+    waits: list[socket.socket] = []
+
+    async def wait_write(sock: socket.socket, **_: Any) -> None:
+        waits.append(sock)
+        await asyncio.sleep(60)
+
+    async def give_up() -> None:
+        net = SimpleNamespace(wait_write=wait_write)
+        attempt = create_connection(net, *listening.getsockname())
+        attempt.send(None)
+        assert waits[0].fileno() >= 0
+        attempt.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        asyncio.run(give_up())
+    assert [sock.fileno() for sock in waits] == [-1]
