@@ -199,8 +199,8 @@ class Write:
     """One changelog write of a table partition: exactly one Kafka record batch, and what else it brings.
 
     The driver sends `letters` and waits for their acknowledgements; appends `records` and waits; sends `events` and
-    waits; writes `records` to the local store in one atomic write; and only then asks the engine for more. Any of the
-    three may be empty; after a restore the last write comes again, with `events` only.
+    waits; gives `records` to the local store, with the offset behind them; and only then asks the engine for more. Any
+    of the three may be empty; after a restore the last write comes again, with `events` only.
 
     Args:
         n: number of the write.
@@ -212,7 +212,7 @@ class Write:
     """
 
     n: int
-    records: list[Record] = field(default_factory=list)
+    records: Sequence[Record] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     letters: list[Event] = field(default_factory=list)
     last: bool = False

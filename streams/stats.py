@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tables.records import Record
-
-_KEY, _VALUE = itemgetter(0), itemgetter(1)
+    from tables.written import Written
 
 
 @dataclass(slots=True)
@@ -70,9 +65,9 @@ class TableStats:
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)
     limited: Counter[str] = field(default_factory=Counter)
 
-    def wrote(self, records: Sequence[Record], rows: int) -> None:
+    def wrote(self, records: Written, rows: int) -> None:
         """Count a write of these records, with which so many rows were emitted."""
         self.writes += 1
         self.records += len(records)
-        self.bytes += sum(map(len, map(_KEY, records))) + sum(map(len, filter(None, map(_VALUE, records))))
+        self.bytes += records.size
         self.rows += rows

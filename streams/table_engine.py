@@ -362,11 +362,12 @@ class TableEngine:
         self._written_by = progress.producer
         rows = self.updates.rows() + draft.rows
         blocks, letters = told(self)
-        records = self.cells.flush(progress.n) + draft.encode(progress.n)
+        records = self.cells.flush(progress.n)
+        records.others += draft.encode(progress.n)
         if draft.id_bytes:
-            records.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
-        records += self.withdrawals.tombstones(None if self.behind else self._store, len(records), size)
-        records.append(Record(PROGRESS, progress.encode()))
+            records.others.append(self.ids.written(progress.n, np.concatenate(draft.ids)))
+        records.others += self.withdrawals.tombstones(None if self.behind else self._store, len(records), size)
+        records.others.append(Record(PROGRESS, progress.encode()))
         self.stats.wrote(records, len(rows))
         events = [event for event, _ in draft.owed] + rows + blocks
         return Write(progress.n, records, events, draft.letters + letters, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Times = NDArray[np.int64]
 _GONE = -1
 _MARK = -2
+_maps = count()
+"""How many maps this process has had: no two number their cells alike."""
+_CELL_BITS = 40
 _ROW_BITS = 32
 _ROW = (1 << _ROW_BITS) - 1
 
@@ -33,8 +37,9 @@ _ROW = (1 << _ROW_BITS) - 1
 class CellMap:
     """The groups, keys and state rows of the open cells of one table partition.
 
-    Besides the state, four numbers are kept a row, as arrays indexed by row: `group_of` (serial), `code_of`, `written`
-    (number of the write that wrote it last, `NEVER` if none) and `size` (bytes of the value written last, 0 if none).
+    Besides the state, five numbers are kept a row, as arrays indexed by row: `number_of` (of the cell: no other one has
+    or had it), `group_of` (serial), `code_of`, `written` (number of the write that wrote it last, `NEVER` if none) and
+    `size` (bytes of the value written last, 0 if none).
 
     Args:
         columns: state columns by aggregate and column name.
@@ -50,6 +55,8 @@ class CellMap:
         self.by_pane: dict[int, list[Group]] = {}
         self.by_serial: dict[int, Group] = {}
         self._serials = 0
+        self._numbers = next(_maps) << _CELL_BITS
+        self.number_of: NDArray[np.int64] = np.empty(0, np.int64)
         self.group_of: NDArray[np.int64] = np.empty(0, np.int64)
         self.code_of: NDArray[np.int64] = np.empty(0, np.int64)
         self.written: NDArray[np.int64] = np.empty(0, np.int64)
@@ -157,6 +164,8 @@ class CellMap:
 
     def _note(self, group: Group, codes: Codes, rows: Rows) -> None:
         self._grow(int(rows.max()) + 1)
+        self.number_of[rows] = np.arange(self._numbers, self._numbers + len(rows))
+        self._numbers += len(rows)
         self.group_of[rows] = group.serial
         self.code_of[rows] = codes
         self.written[rows] = NEVER
@@ -168,7 +177,7 @@ class CellMap:
             self._widen(max(size, 2 * len(self._local), 1024))
 
     def _widen(self, size: int) -> None:
-        for name in ("group_of", "code_of", "written", "size", "_local"):
+        for name in ("number_of", "group_of", "code_of", "written", "size", "_local"):
             old = getattr(self, name)
             new = np.zeros(size, old.dtype)  # memory is taken where it is written first
             new[: len(old)] = old
@@ -195,7 +204,8 @@ class CellMap:
         codes = self.keys.restore(keys)
         self._note(group, codes, rows)
         self.written[rows] = written.astype(np.int64)
-        self.resize(rows, values, self.state.layout.size if self.state.former else 0)
+        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        self.resize(rows, sizes + (self.state.layout.size if self.state.former else 0))
         self.index.enter(group, codes, rows)
 
     def cool(self, group: Group, kept: NDArray[np.bool_]) -> None:
@@ -232,8 +242,7 @@ class CellMap:
     def note(self, rows: Rows, written: NDArray[np.uint64], sizes: NDArray[np.int64]) -> None:
         """Note by which write cells were written, and how long they are."""
         self.written[rows] = written.astype(np.int64)
-        self.size[rows] = sizes
-        self.largest = max(self.largest, int(sizes.max()))
+        self.resize(rows, sizes)
 
     def remove(self, rows: Rows) -> None:
         """Forget single cells."""
@@ -242,9 +251,8 @@ class CellMap:
             self.index.drop(group)
         self.state.release(rows)
 
-    def resize(self, rows: Rows, values: list[bytes], more: int = 0) -> None:
-        """Note how long the values of cells are as they are written, or by how much `more` they may grow then."""
-        sizes = np.fromiter(map(len, values), np.int64, len(values)) + more
+    def resize(self, rows: Rows, sizes: NDArray[np.int64]) -> None:
+        """Note how long the values of some cells are as they are written, or at most will be."""
         self.size[rows] = sizes
         self.largest = max(self.largest, int(sizes.max()))
 

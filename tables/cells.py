@@ -20,10 +20,11 @@ from tables.closed import ClosedGroups
 from tables.columns import Lazy
 from tables.folding import fold_all
 from tables.growth import growth, steady_growth
-from tables.records import GROUP_BYTES, NEVER, Record, as_record
+from tables.records import GROUP_BYTES, NEVER
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.windows import FOREVER, panes
+from tables.written import CellRecords, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tables.groups import Group
     from tables.growth import Input
     from tables.keys import Codes
+    from tables.records import Record
     from tables.spec import Table
     from tables.state import State
     from tables.store import Store
@@ -209,19 +211,19 @@ class Cells:
         self._touched = [np.concatenate(self._touched)] if self._touched else [np.empty(0, np.intp)]
         return self._touched[0]
 
-    def flush(self, n: int) -> list[Record]:
+    def flush(self, n: int) -> Written:
         """Return the changelog records of all dirty cells as of write `n`, and count them as written."""
-        records: list[Record] = []
+        found = []
         for group, rows in self._map.by_group(self.dirty()):
-            values = self._map.state.encode(rows, n)
-            self._map.resize(rows, values)
-            keys = self.keys.keys(self._map.code_of[rows], group.prefix)
-            records += map(as_record, zip(keys, values, strict=True))
+            values = self._map.state.block(rows, n)
+            self._map.resize(rows, values.sizes)
+            keys = self.keys.block(self._map.code_of[rows], group.prefix)
+            found.append(CellRecords(group.prefix, self._map.number_of[rows], keys, values))
         self._map.written[self.dirty()] = n
         self._dirty[self.dirty()] = False
         self._touched, self._pending, self._pending_bytes = [], 0, 0
         self._folded.clear()
-        return records
+        return Written(found)
 
     def touched_windows(self) -> list[tuple[int, Codes]]:
         """Return (window, key codes in key order) for each window that a dirty cell counts in."""

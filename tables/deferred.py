@@ -1,92 +1,117 @@
-"""A store whose small writes wait for one another: what is written again and again reaches the store below once."""
+"""A store whose writes wait for one another: what is written again and again reaches the store below once."""
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from tables.records import as_record
+from tables.generation import Generation
+from tables.records import CELL, GROUP_BYTES, split_cell_key
 from tables.store import CHUNK, StoreError, in_chunks
+from tables.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from tables.generation import Piece
     from tables.records import Record
     from tables.store import Group, Item, Store
 
 SMALL = 5_000
-"""Records of a write that is worth waiting: what a larger one spares below, it takes here."""
-MOST_BYTES = 4 << 20
+"""Records, besides those of cells in columns, of a write that is worth waiting: more take longer here than below."""
+MOST_BYTES = 16 << 20
 """Bytes that may wait."""
 MOST_RECORDS = 20_000
-"""Records that may wait: while the store below takes them, nothing else goes on."""
-MOST_SECONDS = 1.0
+"""Records, besides those of cells in columns, that may wait: while the store below takes them, nothing else goes on."""
+MOST_CELLS = 100_000
+"""Records of cells in columns that may wait."""
+MOST_SECONDS = 10.0
 """Age at which the next write lets all that waits go down."""
+SLICE = 8_000
+"""Cells that go down with one write: while the store below takes them, nothing else goes on."""
+FEW = 1_000
+"""Keys that are looked for where they wait; for more, all goes down."""
 
 
 class DeferredStore:
-    """Keeps small writes in memory until they are many, old or asked for; whoever reads sees them all.
+    """Keeps writes in memory until they are many or old; whoever reads sees them all.
 
-    It promises what the store below does without a write-ahead log: a killed process loses an end of whole writes,
-    which the changelog gives back, since the offset goes down with them. What the store below refuses goes on waiting,
-    and is refused again, until the store is closed.
+    It promises what the store below does without a write-ahead log: a killed process loses an end of what was written,
+    which the changelog gives back. Cells go down in pieces without an offset, which comes with the last piece: the
+    store below may have newer cells than its offset says, never older ones. The changelog, read from the offset on,
+    writes the same over them, and `AHEAD` tells how much of it there must be. What the store below refuses goes on
+    waiting, and is refused again, until the store is closed.
 
     Args:
         store: below; nobody else uses it.
         clock: returns seconds that only rise.
+        share: returns how many bytes may wait here, which are at most `MOST_BYTES`.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], share: Callable[[], int] = lambda: MOST_BYTES) -> None:
         """Let nothing wait."""
         self._store = store
         self._clock = clock
+        self._share = share
         self._lock = RLock()
         self._clear()
 
     def _clear(self) -> None:
-        self._waiting: dict[bytes, bytes | None] = {}
-        self._offset: int | None = None
-        self._bytes, self._since = 0, 0.0
+        self._coming, self._going = Generation(), Generation()
+        self._pieces: deque[Piece] = deque()
+        self._since = 0.0
 
     def write(self, records: Sequence[Record], offset: int | None = None) -> None:
         """Apply records and offset, here or below."""
         with self._lock:
-            if len(records) > SMALL:
+            written = Written.of(records)
+            since = self._since if self._coming else self._clock()
+            if len(written.others) > SMALL or not self._coming.add(written, offset):
                 self._below().write(records, offset)
                 return
-            now = self._clock()
-            self._since = self._since if self._waits else now
-            if records:
-                self._hold(records)
-            self._offset = self._offset if offset is None else offset
-            many = self._bytes > MOST_BYTES or len(self._waiting) > MOST_RECORDS
-            if many or now - self._since > MOST_SECONDS:
-                self._below()
-
-    def _hold(self, records: Sequence[Record]) -> None:
-        """Let records wait, in place of those with the same keys."""
-        keys, values = zip(*records, strict=True)
-        new = dict(zip(keys, values, strict=True))
-        replaced = filter(None, map(self._waiting.get, new))
-        self._bytes += sum(map(len, filter(None, new.values()))) - sum(map(len, replaced))
-        before = len(self._waiting)
-        self._waiting.update(new)
-        self._bytes += (len(self._waiting) - before) * sum(map(len, new)) // len(new)
+            self._since = since
+            if self._full:
+                self._start()
+            if self._pieces:
+                self._sink()
 
     @property
-    def _waits(self) -> bool:
-        return bool(self._waiting) or self._offset is not None
+    def _full(self) -> bool:
+        waits = self._coming
+        many = len(waits.others) > MOST_RECORDS or len(waits.cells) > MOST_CELLS
+        large = waits.size > min(MOST_BYTES, self._share())
+        return many or large or self._clock() - self._since > MOST_SECONDS
+
+    def _start(self) -> None:
+        """Let all that waits go down, piece by piece, behind what does already."""
+        while self._pieces:
+            self._sink()
+        self._going, self._coming = self._coming, Generation()
+        self._pieces.extend(self._going.pieces(SLICE))
+
+    def _sink(self) -> None:
+        """Let one piece go down."""
+        self._store.write(*self._pieces[0])
+        self._pieces.popleft()
+        if not self._pieces:
+            self._going = Generation()
 
     def _below(self) -> Store:
         """Return the store below, which has everything."""
         with self._lock:
-            if self._waits:
-                self._store.write(list(map(as_record, self._waiting.items())), self._offset)
-                self._clear()
+            if self._coming:
+                self._start()
+            while self._pieces:
+                self._sink()
         return self._store
+
+    @property
+    def _plain(self) -> bool:
+        return self._coming.plain or self._going.plain
 
     def fill(self, records: Sequence[Record], offset: int) -> None:
         """Apply many records and the offset."""
@@ -94,15 +119,34 @@ class DeferredStore:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each record key, None where there is none."""
-        return self._below().get_many(keys)
+        with self._lock:
+            if len(keys) > FEW:
+                return self._below().get_many(keys)
+            waiting = [self._coming.find(key) or self._going.find(key) for key in keys]
+            below = iter(self._store.get_many([key for key, at in zip(keys, waiting, strict=True) if at is None]))
+            return [next(below) if at is None else at[0] for at in waiting]
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[Item]:
         """Yield the items with this prefix from `start` on, in byte order; each chunk as the store is then."""
-        return in_chunks(lambda first: list(islice(self._below().scan(prefix, first), CHUNK)), start)
+        return in_chunks(lambda first: self._chunk(prefix, first), start)
+
+    def _chunk(self, prefix: bytes, first: bytes) -> list[Item]:
+        """Return the first `CHUNK` items from a key on; cells of one group are found where they wait."""
+        with self._lock:
+            if self._plain or len(prefix) < GROUP_BYTES or not prefix.startswith(CELL):
+                return list(islice(self._below().scan(prefix, first), CHUNK))
+            found = dict(islice(self._store.scan(prefix, first), CHUNK))
+            for generation in (self._going, self._coming):
+                found.update(generation.cells.items(prefix, first, CHUNK))
+        return sorted(found.items())[:CHUNK]
 
     def groups(self) -> set[Group]:
         """Return all (pane, first) that have cells."""
-        return self._below().groups()
+        with self._lock:
+            if self._plain:
+                return self._below().groups()
+            waiting = self._going.cells.prefixes() | self._coming.cells.prefixes()
+            return self._store.groups() | {split_cell_key(prefix)[:2] for prefix in waiting}
 
     def offset(self) -> int | None:
         """Return the changelog offset of the last write."""
@@ -121,8 +165,8 @@ class DeferredStore:
         return self._below().age()
 
     def estimated_records(self) -> int:
-        """Return about how many records there are."""
-        return self._below().estimated_records()
+        """Return about how many records there are, without those that wait."""
+        return self._store.estimated_records()
 
     def put_aside(self) -> Path | None:
         """Begin anew without anything; what waits is dropped, as what is put aside is damaged."""

@@ -15,6 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tables import fast
+from tables.keypool import KeyPool
+from tables.pieces import Pieces
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -130,6 +134,7 @@ class KeyCodes:
         self._codes: dict[bytes, int] = {}
         self._keys: list[bytes | None] = []
         self._lengths: NDArray[np.int64] = np.empty(1024, np.int64)
+        self._pool = KeyPool(self._keys)
         self.bytes = 0
         """Bytes of all keys that have a code."""
         self.longest = 0
@@ -280,6 +285,7 @@ class KeyCodes:
         if self.size > len(self._lengths):
             self._lengths = np.resize(self._lengths, 2 * self.size)
         self._lengths[codes] = lengths = list(map(len, keys))
+        self._pool.note(codes)
         self.bytes += sum(lengths)
         self.longest, self._order = max(self.longest, *lengths), None
         return codes
@@ -296,6 +302,17 @@ class KeyCodes:
         """Return the key bytes of codes that are in use, each behind `prefix`."""
         keys: Any = self._keys
         return [prefix + keys[code] for code in codes.tolist()]
+
+    def block(self, codes: Codes, prefix: bytes) -> Pieces:
+        """Return the same in one block."""
+        if (loops := fast.kernels()) is None:
+            return Pieces.of(self.keys(codes, prefix))
+        sizes = self._lengths[codes] + len(prefix)
+        ends = sizes.cumsum()
+        into, places = np.empty(sizes.sum(), np.uint8), ends - sizes
+        loops.repeat(np.frombuffer(prefix, np.uint8), into, places)
+        self._pool.write(loops, codes, into, places)
+        return Pieces(into.tobytes(), sizes)
 
     def lengths(self, codes: Codes) -> NDArray[np.int64]:
         """Return the number of key bytes of each code in use."""
@@ -330,6 +347,7 @@ class KeyCodes:
             self._keys[code] = None
             self._free.append(code)
         if len(codes):
+            self._pool.forget(codes)
             self.bytes -= int(self._lengths[codes].sum())
             self._order = None
             self._single.clear()

@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -44,6 +45,11 @@ class RaggedColumn:
         """The number of entries, living or not, for which there is memory."""
         return len(self._pool)
 
+    @property
+    def rows(self) -> int:
+        """All rows are smaller than this."""
+        return len(self._start)
+
     def grow(self, capacity: int) -> None:
         """Have room for rows below `capacity`; new rows are empty."""
         start, length = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
@@ -72,6 +78,17 @@ class RaggedColumn:
         if (start[1:] == start[:-1] + length[:-1]).all():
             return self._pool[start[0] : start[-1] + length[-1]], length
         return self._pool.take(segments(start, length)), length
+
+    def write(self, loops: ModuleType, rows: Rows, into: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
+        """Copy the bytes of the rows' entries by a compiled loop, those of each row to its place.
+
+        Args:
+            loops: the compiled ones.
+            rows: shape (m,).
+            into: where to.
+            places: shape (m,): where each is to begin; in the end, where it ends.
+        """
+        loops.write_rows(self._pool.view(np.uint8), self._start, self._length, self.dtype.itemsize, rows, into, places)
 
     def replace(self, rows: Rows, entries: NDArray[Any], lengths: NDArray[np.int64]) -> None:
         """Give the rows (unique) new entries, one row after the other: `lengths[i]` of them for `rows[i]`."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import numpy as np
 
 from tables.records import CLAIM, PROGRESS, Progress, Record
+from tables.store import AHEAD
 
 if TYPE_CHECKING:
     from tables.chunk import Chunk
@@ -257,11 +258,11 @@ def unusable(store: Store, claim_offset: int, max_age: float) -> str:
         claim_offset: of the owner's acknowledged claim.
         max_age: seconds; see `restore`.
     """
-    offset = store.offset()
+    offset, (ahead,) = store.offset(), store.get_many([AHEAD])
     if offset is None:
-        return ""
-    if offset > claim_offset:
-        return f"it is at offset {offset}, ahead of the changelog's {claim_offset}: the topic was made anew"
+        return "" if ahead is None else "its first write was not finished"
+    if (reach := max(offset, int(ahead or 0))) > claim_offset:
+        return f"it is at offset {reach}, ahead of the changelog's {claim_offset}: the topic was made anew"
     if store.age() > max_age:
         return f"it was last written {store.age():.0f} s ago, more than {max_age:.0f} s: it may have missed deletions"
     return ""

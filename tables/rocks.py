@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import Lock
@@ -25,6 +26,7 @@ from rocksdict import (
 
 from tables.records import CELL, GROUP_BYTES, split_cell_key
 from tables.store import CHUNK, StoreClosed, StoreCorrupt, StoreError, StoreFull, StoreLocked, after_prefix, in_chunks
+from tables.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,12 +97,15 @@ class RocksStore:
         except Exception as error:
             raise translate(self.directory, error) from error
 
-    def write(self, records: Iterable[Record], offset: int | None = None) -> None:
+    def write(self, records: Sequence[Record], offset: int | None = None) -> None:
         """Apply records and offset in one atomic write."""
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
-        grown, thinned, last = set(), set(), b"\0"
-        for key, value in records:
+        written = Written.of(records)
+        grown, thinned, last = {part.prefix for part in written.cells}, set(), b"\0"
+        for part in written.cells:
+            deque(map(put, part.keys.cut(), part.values.cut()), maxlen=0)
+        for key, value in written.others:
             if value is None:
                 delete(key)
                 thinned.add(key[:GROUP_BYTES])

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from tables import fast
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.chunk import Chunk, Spans, pieces, view_at
+from tables.encoding import Entries, Texts, together
 from tables.ragged import RaggedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
 
     from numpy.typing import NDArray
 
     from tables.aggregates.base import Rows
+    from tables.pieces import Pieces
 
 Columns = Mapping[str, Mapping[str, Fixed | Ragged | Objects]]
 """State columns by aggregate name and column name."""
@@ -99,13 +99,6 @@ class Encoded(NamedTuple):
         """By which write each was written."""
         numbers: NDArray[np.uint64] = self.records["n"] & _WRITE
         return numbers
-
-
-class _Part(NamedTuple):
-    """What rows have of one column: all in one block of uint8, and the bytes of each, shape (m,)."""
-
-    blob: NDArray[np.uint8]
-    sizes: NDArray[np.int64]
 
 
 class State:
@@ -202,14 +195,18 @@ class State:
 
     def encode(self, rows: Rows, n: int) -> list[bytes]:
         """Return the cells' values as written to the changelog by write number `n`."""
+        return self.block(rows, n).cut()
+
+    def block(self, rows: Rows, n: int) -> Pieces:
+        """Return the same in one block."""
         records = raw(self._records).take(rows).view(self.layout.dtype)
         records["n"] = n | self.number << _NUMBER_BITS
-        parts = []
+        parts: list[Entries | Texts] = []
         for at, column in zip(self.layout.variable, self._variable(), strict=True):
-            encode = _encode_ragged if isinstance(column, RaggedColumn) else _encode_objects
-            part, records[_field(at)] = encode(column, rows)
+            part = Entries(column, rows) if isinstance(column, RaggedColumn) else Texts.of(column[rows].tolist())
+            records[_field(at)] = part.counts
             parts.append(part)
-        return _cells(records, parts)
+        return together(records, parts)
 
     def shapes(self, blob: bytes, values: Spans) -> NDArray[np.uint64]:
         """Return for each cell the number of the shape in which it was written, shape (m,).
@@ -350,43 +347,6 @@ def _entries(blob: bytes, start: NDArray[np.int64], lengths: NDArray[np.int64], 
     before = np.cumsum(lengths) - lengths
     first = np.repeat(start - before * dtype.itemsize, lengths)
     return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype)
-
-
-def _encode_ragged(column: RaggedColumn, rows: Rows) -> tuple[_Part, NDArray[np.int64]]:
-    """Return the bytes of the rows' entries and how many entries each has."""
-    entries, lengths = column.gather(rows)
-    return _Part(entries.view(np.uint8), lengths * column.dtype.itemsize), lengths
-
-
-def _encode_objects(column: NDArray[Any], rows: Rows) -> tuple[_Part, NDArray[np.int64]]:
-    """Return the JSON of the rows' values and the length of each in bytes."""
-    encode = msgspec.json.Encoder().encode
-    texts = [encode(value) for value in column[rows].tolist()]
-    sizes = np.array([len(text) for text in texts], np.int64)
-    return _Part(np.frombuffer(bytearray().join(texts), np.uint8), sizes), sizes
-
-
-def _cells(records: NDArray[Any], parts: Sequence[_Part]) -> list[bytes]:
-    """Return cells: the fixed part of each, then what it has of each variable column."""
-    if parts and (loops := fast.kernels()) is not None:
-        return _spread(loops, records, parts)
-    cells: list[bytes] = raw(records).tolist()
-    for blob, sizes in parts:
-        data, edges = blob.tobytes(), [0, *sizes.cumsum().tolist()]
-        cells = [cell + data[start:end] for cell, (start, end) in zip(cells, pairwise(edges), strict=True)]
-    return cells
-
-
-def _spread(loops: ModuleType, records: NDArray[Any], parts: Sequence[_Part]) -> list[bytes]:
-    """Return the same by a compiled loop: all in one block, so that each cell is made once."""
-    fixed = _Part(records.view(np.uint8), np.full(len(records), records.itemsize))
-    sizes = sum([part.sizes for part in parts], fixed.sizes)
-    ends = sizes.cumsum()
-    block, places = np.empty(sizes.sum(), np.uint8), ends - sizes
-    for part in (fixed, *parts):
-        loops.spread(part.blob, part.sizes, block, places)
-    data = block.tobytes()
-    return [data[start:end] for start, end in pairwise([0, *ends.tolist()])]
 
 
 def boxed(values: list[Any]) -> NDArray[Any]:

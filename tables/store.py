@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 Group = tuple[int, int]
 """(pane, first window that its rows count for)."""
 Item = tuple[bytes, bytes]
+AHEAD = b"\0ahead"
+"""Key under which a store keeps the changelog offset before which its newest cells were written, unless it is `offset`.
+
+It is not in the changelog, no key of which begins with NUL.
+"""
 CHUNK = 1000
 """Items that a scan copies at once: a live iterator would keep the store's LOCK after the store was closed."""
 
@@ -59,7 +64,7 @@ class Store(Protocol):
     """What a table partition asks of its store."""
 
     def write(self, records: Sequence[Record], offset: int | None = None) -> None:
-        """Apply the records of one changelog write, and the changelog offset after it, in one atomic write.
+        """Apply records, and the changelog offset after them, in one atomic write.
 
         Args:
             records: in order; a later one of the same key wins, and None deletes.

@@ -19,6 +19,7 @@ from streams.runtime.restoring import Said
 from streams.transport.errors import TransportError
 from tables.recovery import OffsetsGone, in_thread, restore
 from tables.store import StoreError
+from tables.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,7 +92,7 @@ class LocalStore:
             return
         self._queue.append(_Waiting(self._end, records, offset))
         self._end = offset
-        self._size += _size(records)
+        self._size += Written.of(records).size
         if self._size > QUEUE_BYTES:
             self._forget()
 
@@ -166,7 +167,7 @@ class LocalStore:
         await in_thread(self.store.write, first.records, first.end)
         if self._queue and self._queue[0] is first:
             self._queue.popleft()
-            self._size -= _size(first.records)
+            self._size -= Written.of(first.records).size
 
     def _note(self, progress: RestoreProgress) -> None:
         self.filling = progress
@@ -188,7 +189,3 @@ class LocalStore:
         self.cancel()
         await self.ended()
         self.store.close()
-
-
-def _size(records: Sequence[Record]) -> int:
-    return sum([len(key) + len(value or b"") for key, value in records])

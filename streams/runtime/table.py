@@ -236,7 +236,7 @@ class TablePartition:
             log.error("store %s was damaged; it is put aside and rebuilt from the changelog", self.path)
             store.put_aside()
         self._damaged = False
-        return DeferredStore(store, time.monotonic)
+        return self.runtime.memory.deferred(store)
 
     def _progress(self, progress: RestoreProgress) -> None:
         self.restoring = progress

@@ -13,12 +13,12 @@ from streams import fast
 from streams.effects import Event
 from streams.transport.wire import HEAD_BYTES, MAGIC, Head, sealed
 from tables.records import Record
+from tables.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-    from numpy.typing import NDArray
 
 RECORD_BYTES = 23
 """The most that a record needs beside key, value and headers: lengths, deltas, attributes, count of headers."""
@@ -33,9 +33,7 @@ COMPILED = 40_000
 
 def size_bound(records: Sequence[Record]) -> int:
     """Return an upper bound in bytes on the uncompressed record batch that changelog records make."""
-    keys = sum([len(record.key) for record in records])
-    values = sum([len(record.value or b"") for record in records])
-    return HEAD_BYTES + RECORD_BYTES * len(records) + keys + values
+    return HEAD_BYTES + RECORD_BYTES * len(records) + Written.of(records).size
 
 
 def event_bound(event: Event) -> int:
@@ -61,7 +59,7 @@ async def build(
         compression: a name in `CODECS`.
     """
     loops = fast.kernels() if compression == "none" and len(rows) <= COMPILED else None
-    if loops is not None and not isinstance(rows[0], Event):
+    if loops is not None and (isinstance(rows, Written) or not isinstance(rows[0], Event)):
         return _compiled(loops, cast("Sequence[Record]", rows), timestamp, producer)
     builder = DefaultRecordBatchBuilder(MAGIC, CODECS[compression], 0, *producer, 2**31 - 1)
     append, rest, start = builder.append, iter(rows), 0
@@ -80,19 +78,9 @@ async def build(
 
 def _compiled(loops: ModuleType, rows: Sequence[Record], timestamp: int, producer: tuple[int, int, int]) -> bytes:
     """Return the batch of changelog records in one go: the checksum alone takes aiokafka longer."""
-    keys, values = zip(*rows, strict=True)
-    key_sizes, value_sizes = _sizes(keys), _sizes(values)
-    blobs = [np.frombuffer(b"".join(part), np.uint8) for part in (keys, filter(None, values))]
-    batch = bytearray(HEAD_BYTES + RECORD_BYTES * len(rows) + len(blobs[0]) + len(blobs[1]))
-    into = np.frombuffer(batch, np.uint8)
-    end = loops.records(blobs[0], key_sizes, blobs[1], value_sizes, into, HEAD_BYTES)
+    keys, values = Written.of(rows).columns()
+    batch = bytearray(HEAD_BYTES + RECORD_BYTES * len(rows) + len(keys.data) + len(values.data))
+    columns = [each for pieces in (keys, values) for each in (np.frombuffer(pieces.data, np.uint8), pieces.sizes)]
+    end = loops.records(*columns, np.frombuffer(batch, np.uint8), HEAD_BYTES)
     head = Head(0, 0, -1, MAGIC, 0, 0, len(rows) - 1, timestamp, timestamp, *producer, len(rows))
     return sealed(memoryview(batch)[:end], head)
-
-
-def _sizes(fields: Sequence[bytes | None]) -> NDArray[np.int64]:
-    """Return the bytes of each field, -1 for null."""
-    try:
-        return np.fromiter(map(len, cast("Sequence[bytes]", fields)), np.int64, len(fields))
-    except TypeError:  # a tombstone is among them
-        return np.array([-1 if field is None else len(field) for field in fields], np.int64)

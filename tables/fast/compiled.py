@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from tables.fast.buckets import count_in
-from tables.fast.copying import spread
+from tables.fast.copying import repeat, spread, write_rows
 from tables.fast.extremes import fold_extremes
 from tables.fast.seen import seen_codes
 from tables.fast.sums import float_sums, fold_floats
 
-__all__ = ["count_in", "float_sums", "fold_extremes", "fold_floats", "seen_codes", "spread", "warm"]
+__all__ = [
+    "count_in",
+    "float_sums",
+    "fold_extremes",
+    "fold_floats",
+    "repeat",
+    "seen_codes",
+    "spread",
+    "warm",
+    "write_rows",
+]
 
 _STATE = np.dtype([("n", "<u8"), ("real", "<f8"), ("error", "<f8"), ("is_real", "?"), ("pad", "V7")])
 """Columns of state lie side by side in records, as here."""
@@ -24,6 +34,9 @@ def warm() -> None:
     float_sums(places, numbers, 0)
     fold_floats(state["real"], state["error"], state["is_real"], places, places, numbers)
     fold_extremes(state["real"], places, places, numbers, True)  # noqa: FBT003 - numba takes no keywords
-    spread(np.zeros(1, np.uint8), none, np.zeros(1, np.uint8), none)
+    block = np.zeros(1, np.uint8)
+    spread(block, none, block, none)
+    write_rows(block, none, none, 1, places, block, none)
+    repeat(np.frombuffer(b"k", np.uint8), block, none)
     key, known, slots = np.frombuffer(b"k", np.uint8), np.zeros((1, 1), np.uint64), np.zeros(2, np.int32)
     seen_codes(key, none, none, known, none, slots, none)

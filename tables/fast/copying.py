@@ -31,3 +31,34 @@ def spread(source, sizes, into, places):
         size = sizes[piece]
         places[piece] = copy(source, start, into, places[piece], size)
         start += size
+
+
+@loop
+def write_rows(pool, starts, lengths, width, rows, into, places):
+    """Copy what rows have of a pool, each to its place.
+
+    Args:
+        pool: uint8, holds the entries of all rows.
+        starts: int64, by row: the number of its first entry.
+        lengths: int64, by row: how many it has.
+        width: bytes of an entry.
+        rows: shape (n,) intp.
+        into: uint8.
+        places: shape (n,) int64: where each is to begin; in the end, where it ends.
+    """
+    for at in range(len(rows)):
+        row = rows[at]
+        places[at] = copy(pool, starts[row] * width, into, places[at], lengths[row] * width)
+
+
+@loop
+def repeat(source, into, places):
+    """Copy the same bytes to many places.
+
+    Args:
+        source: uint8.
+        into: uint8.
+        places: shape (n,) int64: where each copy is to begin; in the end, where it ends.
+    """
+    for at in range(len(places)):
+        places[at] = copy(source, 0, into, places[at], len(source))

@@ -6,7 +6,6 @@ It is to such windows what `tables.cells.Cells` is to panes; the kinds of window
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from tables.cells import MAX_CELLS, RECORD_BYTES
 from tables.folding import fold_all
 from tables.growth import growth
-from tables.records import NEVER, Record
+from tables.records import NEVER, as_record
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.unaligned.closed import Closed
@@ -24,6 +23,7 @@ from tables.unaligned.names import NAME_BYTES
 from tables.unaligned.rows import OpenRows
 from tables.unaligned.span import columns_of
 from tables.windows import FOREVER
+from tables.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tables.columns import Column
     from tables.growth import Input
     from tables.keys import Codes
+    from tables.records import Record
     from tables.spec import Table
     from tables.store import Store
     from tables.windows.ends import Ends
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 _FULL = 0.9
 """How full a write is to be as far as can be foretold from one that would be too large."""
-_record = partial(tuple.__new__, Record)
 
 
 class UnalignedCells(ABC):
@@ -155,19 +155,19 @@ class UnalignedCells(ABC):
         rows = np.flatnonzero(self._rows.dirty)
         return rows[np.lexsort((self._rows.code[rows], self._drawers(rows)))]
 
-    def flush(self, n: int) -> list[Record]:
+    def flush(self, n: int) -> Written:
         """Return the changelog records of all dirty cells as of write `n`, and count them as written."""
         rows, at = self._rows, self.dirty()
         if not len(at):
-            return []
+            return Written()
         records = self._vacated(at)
         values = rows.state.encode(at, n)
-        records += map(_record, zip(self._named(at, rows.first[at], rows.last[at]), values, strict=True))
+        records += map(as_record, zip(self._named(at, rows.first[at], rows.last[at]), values, strict=True))
         rows.kept_first[at], rows.kept_last[at], rows.written[at] = rows.first[at], rows.last[at], n
         rows.size[at] = np.fromiter(map(len, values), np.int64, len(values))
         rows.dirty[at] = False
         self.pending = self.pending_bytes = 0
-        return records
+        return Written(others=records)
 
     def _vacated(self, at: Rows) -> list[Record]:
         """Return the tombstones that go with these dirty cells, and complete what they hold; none."""

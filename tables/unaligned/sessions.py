@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tables.spec import Table
     from tables.store import Store
     from tables.windows.session import Session
+    from tables.written import Written
 
 Ints = NDArray[np.int64]
 _GONE = np.dtype([("first", "<i8"), ("last", "<i8")])
@@ -139,7 +140,7 @@ class SessionCells(OneCellEach):
 
     # Hand over what changed
 
-    def flush(self, n: int) -> list[Record]:
+    def flush(self, n: int) -> Written:
         """Return the changelog records of all dirty cells as of write `n`, and count them as written."""
         records = super().flush(n)
         self._graves, self._gone = [], {}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.deferred import MOST_BYTES, MOST_RECORDS, MOST_SECONDS, SMALL, DeferredStore
-from tables.records import PROGRESS, Record, cell_key
-from tables.store import CHUNK, MemoryStore, StoreFull
+from tables import deferred as module
+from tables import store as below_module
+from tables.deferred import MOST_BYTES, MOST_CELLS, MOST_RECORDS, MOST_SECONDS, SLICE, SMALL, DeferredStore
+from tables.pieces import Pieces
+from tables.records import CELL, PROGRESS, Record, cell_key, group_prefix
+from tables.store import AHEAD, CHUNK, MemoryStore, Store, StoreFull
+from tables.written import CellRecords, Written
 
 
 class Below(MemoryStore):
@@ -63,15 +68,22 @@ def record(number: int, value: bytes | None = b"v") -> Record:
     return Record(cell_key(1, 1, b"%06d" % number), value)
 
 
+def columns(cells: dict[int, bytes], others: Sequence[Record] = ()) -> Written:
+    """Return a write of cells in columns, by the numbers of their keys, and of other records."""
+    found = [record(number, value) for number, value in cells.items()]
+    keys, values = Pieces.of([key for key, _ in found]), Pieces.of(list(cells.values()))
+    return Written([CellRecords(group_prefix(1, 1), np.array(list(cells), np.int64), keys, values)], others)
+
+
 def test_writes_of_the_same_keys_go_down_as_one(store: DeferredStore, below: Below) -> None:
     """Ten writes of two keys are one of two records, with the offset of the last, when somebody reads."""
     for offset in range(10):
         store.write([record(1, b"%d" % offset), record(2)], offset)
     assert below.came == []
     assert store.get_many([record(1).key]) == [b"9"]
-    assert below.came == [(2, 9)]
+    assert below.came == []
     assert store.offset() == 9
-    assert len(below.came) == 1
+    assert below.came == [(2, 9)]
 
 
 def test_a_large_write_does_not_wait_nor_overtake(store: DeferredStore, below: Below) -> None:
@@ -144,11 +156,11 @@ def test_what_is_refused_waits_until_it_is_taken(store: DeferredStore, below: Be
     with pytest.raises(StoreFull):
         store.offset()
     with pytest.raises(StoreFull):
-        store.get_many([record(1).key])
+        list(store.scan(b""))
     below.full = False
     store.write([record(2)], 2)
     assert store.offset() == 2
-    assert below.came == [(2, 2)]
+    assert below.came == [(1, 1), (1, 2)]
 
 
 def test_closing_writes_what_waits(store: DeferredStore, below: Below) -> None:
@@ -184,28 +196,137 @@ def test_a_scan_sees_what_is_written_while_it_goes_on(store: DeferredStore) -> N
     assert record(CHUNK + 6).key not in rest
 
 
+def test_cells_in_columns_go_down_once_in_pieces_and_the_offset_with_the_last(
+    store: DeferredStore, below: Below
+) -> None:
+    """Of what waited the last value of each cell goes down, with later writes, so that none takes long."""
+    half = MOST_CELLS // 2
+    progress = [Record(PROGRESS, b"1")]
+    store.write(columns(dict.fromkeys(range(half), b"old"), progress), 1)
+    store.write(columns(dict.fromkeys(range(half), b"new"), progress), 2)
+    assert below.came == []
+    store.write(columns({MOST_CELLS: b"one"}, progress), 3)
+    pieces = -(-(half + 1) // SLICE)
+    assert below.came == [(SLICE + 1, None)]
+    assert MemoryStore.get_many(below, [AHEAD]) == [b"3"]
+    for more in range(4, 3 + pieces):
+        store.write(columns({0: b"later"}, progress), more)
+    last = half + 1 - SLICE * (pieces - 1)
+    assert below.came == [(SLICE + 1, None)] * (pieces - 1) + [(last + 1, 3)]
+    assert dict(MemoryStore.scan(below, b""))[record(0).key] == b"new"
+    assert store.get_many([record(0).key, record(1).key]) == [b"later", b"new"]
+
+
+def test_a_new_generation_goes_down_behind_all_of_the_one_before(store: DeferredStore, below: Below) -> None:
+    """Also where so much is written that the one before is on its way still."""
+    for part in range(4):
+        store.write(columns(dict.fromkeys(range(part, MOST_CELLS + 1 + part), b"%d" % part)), part)
+    offsets = [offset for _, offset in below.came if offset is not None]
+    assert offsets == [0, 1, 2]
+    assert store.get_many([record(MOST_CELLS + 1).key]) == [b"3"]
+    assert store.offset() == 3
+
+
+def test_cells_by_themselves_do_not_overtake_those_in_columns(store: DeferredStore, below: Below) -> None:
+    """A tombstone, or what is written again, stands where it was written, whatever form the others have."""
+    store.write(columns({1: b"a", 2: b"a"}), 1)
+    store.write([record(1, None)], 2)
+    store.write(columns({1: b"b"}, [record(2, None)]), 3)
+    store.write([record(3, b"plain")], 4)
+    store.write(columns({3: b"column"}), 5)
+    assert dict(store.scan(b"")) == {record(1).key: b"b", record(3).key: b"column"}
+    assert [offset for _, offset in below.came] == [1, 2, 3, 4, 5]
+
+
+def test_a_piece_that_is_refused_goes_down_before_those_behind_it(store: DeferredStore, below: Below) -> None:
+    """Nothing of a generation is lost or overtaken where the store has no room for a while."""
+    store.write(columns(dict.fromkeys(range(MOST_CELLS + 1), b"x")), 1)
+    below.full = True
+    with pytest.raises(StoreFull):
+        store.write(columns({0: b"y"}), 2)
+    below.full = False
+    assert len(dict(store.scan(record(0).key[:1]))) == MOST_CELLS + 1
+    assert (store.offset(), store.get_many([record(0).key])) == (2, [b"y"])
+
+
+READS: dict[str, Callable[[Store], object]] = {
+    "nothing": lambda _: None,
+    "all": lambda store: [item for item in store.scan(b"") if item[0] != AHEAD],
+    "group": lambda store: list(store.scan(group_prefix(1, 1))),
+    "some of a group": lambda store: list(store.scan(record(3).key[:-1], record(3).key)),
+    "keys": lambda store: store.get_many([record(number).key for number in range(7)] + [PROGRESS]),
+    "groups": lambda store: store.groups(),
+    "offset": lambda store: store.offset(),
+}
+Wish = tuple[str, list[tuple[int, bytes | None]], int | None, str]
+"""How a write comes, what it says of cells (None: a tombstone), its offset, and what somebody reads then."""
+cells = st.lists(st.tuples(st.integers(0, 5), st.none() | st.binary(max_size=2)), max_size=4)
 writes = st.lists(
     st.tuples(
-        st.lists(st.tuples(st.integers(0, 5), st.none() | st.binary(max_size=2)), max_size=4),
+        st.sampled_from(["plain", "columns", "columns"]),
+        cells,
         st.none() | st.integers(0, 99),
-        st.booleans(),
+        st.sampled_from([*READS]),
     ),
     max_size=12,
 )
 
 
+def made(form: str, rows: list[tuple[int, bytes | None]], progress: bytes) -> Sequence[Record]:
+    """Return a write: cells in columns, and tombstones by themselves, or all by themselves."""
+    last = Record(PROGRESS, progress)
+    if form == "plain":
+        return [*(record(number, value) for number, value in rows), last]
+    gone = [record(number, None) for number, value in rows if value is None]
+    return columns({number: value for number, value in rows if value is not None}, [*gone, last])
+
+
 @given(writes)
-def test_it_answers_as_a_store_that_waits_for_nothing(
-    life: list[tuple[list[tuple[int, bytes | None]], int, bool]],
-) -> None:
-    """Law: whatever is written, and whenever somebody reads, all answers are those of a plain store."""
+def test_it_answers_as_a_store_that_waits_for_nothing(life: list[Wish]) -> None:
+    """Law: whatever waits or is on its way, and whoever reads, all answers are those of a plain store."""
     plain, deferred = MemoryStore(), DeferredStore(MemoryStore(), Clock())
-    for rows, offset, reads in life:
-        records = [record(number, value) for number, value in rows] + [Record(PROGRESS, b"%d" % len(rows))]
-        for each in (plain, deferred):
-            each.write(records, offset)
-        if reads:
-            assert list(deferred.scan(b"")) == list(plain.scan(b""))
-    assert (deferred.offset(), deferred.groups()) == (plain.offset(), plain.groups())
-    assert list(deferred.scan(b"")) == list(plain.scan(b""))
-    assert deferred.estimated_records() == plain.estimated_records()
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch)
+        for form, rows, offset, reads in life:
+            records = made(form, rows, b"%d" % len(rows))
+            plain.write(list(records), offset)
+            deferred.write(records, offset)
+            assert READS[reads](deferred) == READS[reads](plain)
+        for reads in READS.values():
+            assert reads(deferred) == reads(plain)
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    """Let little wait, and less go down or be read at once."""
+    for where, name, value in (
+        (module, "SLICE", 2), (module, "MOST_CELLS", 3), (module, "CHUNK", 2), (below_module, "CHUNK", 2)
+    ):  # fmt: skip
+        patch.setattr(where, name, value)
+
+
+def history(log: list[Record]) -> set[Record]:
+    """Return all that any record of a log says."""
+    return set(log)
+
+
+@given(writes)
+def test_a_killed_process_loses_nothing_that_the_changelog_does_not_give_back(life: list[Wish]) -> None:
+    """Law: after any write, what is below and the log from its offset on make what was written, piece by piece too."""
+    log: list[Record] = []
+    below, plain = MemoryStore(), MemoryStore()
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch)
+        store = DeferredStore(below, Clock())
+        for form, rows, _, reads in life:
+            records = made(form, rows, b"%d" % len(log))
+            log += records
+            plain.write(list(records))
+            store.write(records, len(log))
+            READS[reads](store)
+            again = MemoryStore()
+            again.write([Record(*item) for item in below.scan(b"") if item[0] != AHEAD])
+            again.write(log[below.offset() or 0 :])
+            assert list(again.scan(b"")) == list(plain.scan(b""))
+            (ahead,) = below.get_many([AHEAD])
+            reach = max(below.offset() or 0, int(ahead or 0))
+            assert dict(below.scan(CELL)).items() <= history(log[:reach])

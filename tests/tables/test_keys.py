@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tables import fast
 from tables.columns import Column
 from tables.keys import BAD, FULL, KeyCodes, key_bytes, key_values, number_text
 
@@ -142,6 +144,40 @@ def test_codes_are_ordered_by_key_bytes(keys: list[bytes], data: st.DataObject) 
     chosen = data.draw(st.lists(st.sampled_from(left + new.tolist()), unique=True))
     ordered = codes.keys(codes.ordered(np.array(chosen, np.int64)))
     assert ordered == sorted(codes.keys(np.array(chosen, np.int64)))
+
+
+@pytest.fixture(params=["NumPy", "compiled"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Put keys together by NumPy, and by the compiled loops."""
+    before = fast.kernels()
+    fast.use(None)
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
+
+        fast.use(compiled)
+    yield
+    fast.use(before)
+
+
+lives = st.lists(st.tuples(st.lists(st.binary(max_size=6), max_size=8), st.integers(0, 3), st.booleans()), max_size=8)
+
+
+@pytest.mark.usefixtures("way")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(lives, st.binary(max_size=3))
+def test_a_block_has_the_key_bytes_of_each_code(life: list[tuple[list[bytes], int, bool]], prefix: bytes) -> None:
+    """In any order, as codes are given, taken back and given to other keys, whether or not they were asked for."""
+    codes = KeyCodes()
+    for keys, kept, asks in life:
+        codes.add_all(list(dict.fromkeys(keys)))
+        if asks:
+            used = codes.codes()[::-1]
+            assert codes.block(used, prefix).cut() == [prefix + key for key in codes.keys(used)]
+        used_ = np.arange(codes.size) % 4 < kept
+        codes.keep_only(used_)
+    used = codes.codes()
+    assert codes.block(used, prefix).cut() == codes.keys(used, prefix)
 
 
 def test_key_values_are_for_display() -> None:

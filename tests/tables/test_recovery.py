@@ -11,7 +11,7 @@ import pytest
 from tables.chunk import Chunk
 from tables.records import CLAIM, PROGRESS, Progress, Record, cell_key
 from tables.recovery import SLICE_BYTES, OffsetsGone, RestoreProgress, RestoreResult, restore
-from tables.store import MemoryStore
+from tables.store import AHEAD, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -162,6 +162,13 @@ def test_the_cut_into_chunks_does_not_matter(step: int) -> None:
     assert content(store) == {b"b": b"2", PROGRESS: progress(), CLAIM: b"mine"}
 
 
+def unfinished(ahead: int) -> MemoryStore:
+    """Return a store whose newest cells were written before this changelog offset, which is not its own yet."""
+    store = MemoryStore()
+    store.write([Record(AHEAD, b"%d" % ahead)])
+    return store
+
+
 class OldStore(MemoryStore):
     """A store that was last written an hour ago."""
 
@@ -175,12 +182,14 @@ class OldStore(MemoryStore):
     [
         (OldStore(), 1, 0, "missed deletions"),
         (MemoryStore(), 50, 0, "ahead of the changelog"),
+        (unfinished(50), 1, 0, "ahead of the changelog"),
+        (unfinished(1), None, 0, "first write was not finished"),
         (MemoryStore(), 1, 2, "no longer reaches back"),
     ],
-    ids=["too old", "ahead", "behind the log"],
+    ids=["too old", "ahead", "newest cells ahead", "begun", "behind the log"],
 )
 def test_a_store_that_cannot_be_trusted_is_rebuilt_and_says_why(
-    store: MemoryStore, offset: int, first: int, why: str, caplog: pytest.LogCaptureFixture
+    store: MemoryStore, offset: int | None, first: int, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing of such a store survives; the log names the table partition and the reason."""
     store.write([Record(b"dead", b"1"), Record(PROGRESS, progress())], offset)
@@ -194,6 +203,16 @@ def test_a_store_that_cannot_be_trusted_is_rebuilt_and_says_why(
     assert why in caplog.text
     assert b"dead" not in content(store)
     assert content(store)[b"a"] == b"1"
+
+
+def test_a_store_whose_newest_cells_are_in_the_log_is_kept() -> None:
+    """What was on its way when the process was killed is written over by the log from the store's offset on."""
+    store = unfinished(3)
+    store.write([Record(b"x", b"newer"), Record(b"y", b"1")], 1)
+    store.write([Record(PROGRESS, progress())], 1)
+    log = log_of((PROGRESS, progress()), (b"x", b"2"), (b"y", b"2"))
+    assert run(store, log).rebuilt == ""
+    assert (content(store)[b"x"], content(store)[b"y"]) == (b"2", b"2")
 
 
 def test_a_young_store_is_kept() -> None:
