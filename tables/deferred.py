@@ -31,8 +31,8 @@ MOST_CELLS = 100_000
 """Records of cells in columns that may wait."""
 MOST_SECONDS = 10.0
 """Age at which the next write lets all that waits go down."""
-SLICE = 8_000
-"""Cells that go down with one write: while the store below takes them, nothing else goes on."""
+SLICE_BYTES = 1 << 20
+"""Bytes of cells that go down with one write: while the store below takes them, nothing else goes on."""
 FEW = 1_000
 """Keys that are looked for where they wait; for more, all goes down."""
 
@@ -91,7 +91,7 @@ class DeferredStore:
         while self._pieces:
             self._sink()
         self._going, self._coming = self._coming, Generation()
-        self._pieces.extend(self._going.pieces(SLICE))
+        self._pieces.extend(self._going.pieces(SLICE_BYTES))
 
     def _sink(self) -> None:
         """Let one piece go down."""

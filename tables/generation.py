@@ -83,11 +83,11 @@ class Generation:
         value = self.cells.get(key) if len(self.cells) else None
         return None if value is None else (value,)
 
-    def pieces(self, most: int) -> Iterator[Piece]:
-        """Yield all that waits, `most` cells at once; the last piece has the others, and the offset."""
+    def pieces(self, size: int) -> Iterator[Piece]:
+        """Yield all that waits, about `size` bytes of cells at once; the last piece has the others, and the offset."""
         ahead = [] if self.offset is None else [Record(AHEAD, b"%d" % self.offset)]
         others = list(map(as_record, self.others.items()))
-        slices = list(self.cells.slices(most)) or [[]]
+        slices = list(self.cells.slices(size)) or [[]]
         for cells in slices[:-1]:
             yield Piece(Written(cells, ahead))
         yield Piece(Written(slices[-1], others), self.offset)

@@ -120,28 +120,35 @@ class WaitingCells:
             found.update(item for item in part.items(max(start, prefix), most) if item[0].startswith(prefix))
         return sorted(found.items())[:most]
 
-    def slices(self, most: int) -> Iterator[list[CellRecords]]:
-        """Yield the last record of each cell, `most` of them at once, as they were written."""
+    def slices(self, size: int) -> Iterator[list[CellRecords]]:
+        """Yield the last record of each cell, about `size` bytes of them at once, as they were written."""
         parts = [part.records for group in self._groups.values() for part in group]
         if not parts:
             return
-        found = last_of_each(np.concatenate([part.cells for part in parts]))
-        ends = np.cumsum([len(part.cells) for part in parts])
-        starts = [0, *ends.tolist()]
+        found, most = _last_records(parts), max(1, size * self._count // self.size)
         for low in range(0, len(found), most):
-            some = found[low : low + most]
-            edges = [0, *np.searchsorted(some, ends).tolist()]
-            places = zip(parts, starts, pairwise(edges), strict=False)
-            yield [part.take(some[a:b] - start) for part, start, (a, b) in places if b > a]
+            yield _spread(parts, found[low : low + most])
 
 
 def merged(parts: Sequence[CellRecords]) -> CellRecords:
     """Return the last record of each cell of parts of one group, the newest part last, in their order."""
-    cells = np.concatenate([part.cells for part in parts])
-    at = last_of_each(cells)
-    columns = [part.keys for part in parts], [part.values for part in parts]
-    keys, values = (Pieces.joined(column).take(at).together() for column in columns)
-    return CellRecords(parts[0].prefix, cells[at], keys, values)
+    some = _spread(parts, _last_records(parts))
+    columns = [each.keys for each in some], [each.values for each in some]
+    cells = np.concatenate([each.cells for each in some])
+    return CellRecords(parts[0].prefix, cells, *(Pieces.joined(column) for column in columns))
+
+
+def _last_records(parts: Sequence[CellRecords]) -> NDArray[np.intp]:
+    """Return at which positions the last records of cells are, as if the parts were one."""
+    return last_of_each(np.concatenate([part.cells for part in parts]))
+
+
+def _spread(parts: Sequence[CellRecords], at: NDArray[np.intp]) -> list[CellRecords]:
+    """Return what is at some positions, rising, as if the parts were one."""
+    ends = np.cumsum([len(part.cells) for part in parts])
+    edges = [0, *np.searchsorted(at, ends).tolist()]
+    places = zip(parts, [0, *ends.tolist()], pairwise(edges), strict=False)
+    return [part.take(at[a:b] - start) for part, start, (a, b) in places if b > a]
 
 
 def last_of_each(numbers: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tables import deferred as module
 from tables import store as below_module
-from tables.deferred import MOST_BYTES, MOST_CELLS, MOST_RECORDS, MOST_SECONDS, SLICE, SMALL, DeferredStore
+from tables.deferred import MOST_BYTES, MOST_CELLS, MOST_RECORDS, MOST_SECONDS, SLICE_BYTES, SMALL, DeferredStore
 from tables.pieces import Pieces
 from tables.records import CELL, PROGRESS, Record, cell_key, group_prefix
 from tables.store import AHEAD, CHUNK, MemoryStore, Store, StoreFull
@@ -201,18 +201,19 @@ def test_cells_in_columns_go_down_once_in_pieces_and_the_offset_with_the_last(
 ) -> None:
     """Of what waited the last value of each cell goes down, with later writes, so that none takes long."""
     half = MOST_CELLS // 2
+    piece = SLICE_BYTES // (len(record(0).key) + 3)
     progress = [Record(PROGRESS, b"1")]
     store.write(columns(dict.fromkeys(range(half), b"old"), progress), 1)
     store.write(columns(dict.fromkeys(range(half), b"new"), progress), 2)
     assert below.came == []
     store.write(columns({MOST_CELLS: b"one"}, progress), 3)
-    pieces = -(-(half + 1) // SLICE)
-    assert below.came == [(SLICE + 1, None)]
+    pieces = -(-(half + 1) // piece)
+    assert below.came == [(piece + 1, None)]
     assert MemoryStore.get_many(below, [AHEAD]) == [b"3"]
     for more in range(4, 3 + pieces):
         store.write(columns({0: b"later"}, progress), more)
-    last = half + 1 - SLICE * (pieces - 1)
-    assert below.came == [(SLICE + 1, None)] * (pieces - 1) + [(last + 1, 3)]
+    last = half + 1 - piece * (pieces - 1)
+    assert below.came == [(piece + 1, None)] * (pieces - 1) + [(last + 1, 3)]
     assert dict(MemoryStore.scan(below, b""))[record(0).key] == b"new"
     assert store.get_many([record(0).key, record(1).key]) == [b"later", b"new"]
 
@@ -299,7 +300,7 @@ def test_it_answers_as_a_store_that_waits_for_nothing(life: list[Wish]) -> None:
 def small(patch: pytest.MonkeyPatch) -> None:
     """Let little wait, and less go down or be read at once."""
     for where, name, value in (
-        (module, "SLICE", 2), (module, "MOST_CELLS", 3), (module, "CHUNK", 2), (below_module, "CHUNK", 2)
+        (module, "SLICE_BYTES", 50), (module, "MOST_CELLS", 3), (module, "CHUNK", 2), (below_module, "CHUNK", 2)
     ):  # fmt: skip
         patch.setattr(where, name, value)
 

@@ -59,8 +59,10 @@ def waiting_after(
 def test_each_cell_goes_once_with_its_last_value(life: list[tuple[int, list[int]]], most: int) -> None:
     """Rule: all cells, none twice, so many at once, with what the last of their records says."""
     waiting, wanted = waiting_after(life)
-    slices = [list(Written(some)) for some in waiting.slices(most)]
-    assert all(len(records) == most for records in slices[:-1])
+    size = most * waiting.size // max(1, len(waiting))
+    slices = [list(Written(some)) for some in waiting.slices(size)]
+    assert all(1 <= len(records) <= most for records in slices)
+    assert len({len(records) for records in slices[:-1]}) <= 1
     assert sum(map(len, slices)) == len(wanted)
     assert {key: value for records in slices for key, value in records} == wanted
 
@@ -71,7 +73,7 @@ def test_a_cell_that_came_back_goes_behind_what_it_was(
 ) -> None:
     """Rule: where a cell has several numbers, the last value goes last."""
     waiting, wanted = waiting_after(life, begins)
-    assert {key: value for some in waiting.slices(most) for key, value in Written(some)} == wanted
+    assert {key: value for some in waiting.slices(most * 30) for key, value in Written(some)} == wanted
 
 
 @given(lives, eras, st.integers(0, 1), st.integers(0, 9), st.integers(1, 7))
