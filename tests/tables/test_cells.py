@@ -249,6 +249,22 @@ def stored(rows: list[Row], declared: Table) -> tuple[Feeder, MemoryStore]:
     return feeder, store
 
 
+def test_no_two_cells_have_one_number() -> None:
+    """Rule: records name their cell by a number; a row that is used again gives a new one, and so does another life."""
+    seen: list[int] = []
+    for _ in range(2):
+        feeder = Feeder(table(Hopping(10, every=10, grace=0)))
+        for window in range(3):
+            feeder.feed([(10 * window, key, 1) for key in "abc"])
+            first = [part.cells.tolist() for part in feeder.cells.flush(1).cells]
+            feeder.feed([(10 * window + 1, key, 1) for key in "cab"])
+            again = [part.cells.tolist() for part in feeder.cells.flush(2).cells]
+            assert first == again
+            seen += [number for part in first for number in part]
+            feeder.cells.evict(window + 1)
+    assert len(seen) == len(set(seen)) == 18
+
+
 def test_cells_expire_when_kept_long_enough_within_the_budget() -> None:
     """A tombstone comes only after eviction and after the last window's end + keep; what does not fit waits."""
     feeder, store = stored(

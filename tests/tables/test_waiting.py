@@ -99,6 +99,15 @@ def test_what_was_written_again_and_again_takes_little_memory(life: list[tuple[i
     assert len(waiting) <= len(wanted) * 2 * levels
 
 
+def test_a_cell_that_came_back_is_read_as_it_is_now() -> None:
+    """Rule: also where the records of all its numbers were merged to one part."""
+    waiting, wanted = waiting_after([(0, [1])] * 3, {1, 2})
+    ((key, value),) = wanted.items()
+    assert len(waiting) == 3
+    assert waiting.get(key) == value == b"1 of 2"
+    assert waiting.items(key, key, 5) == [(key, value)]
+
+
 def test_what_waits_is_counted() -> None:
     """Rule: records and bytes are those that are there, before parts are merged and after."""
     waiting, record = WaitingCells(), len(group_prefix(1, 0) + b"k0" + b"0 of 0")
