@@ -218,14 +218,33 @@ def test_cells_in_columns_go_down_once_in_pieces_and_the_offset_with_the_last(
     assert store.get_many([record(0).key, record(1).key]) == [b"later", b"new"]
 
 
-def test_a_new_generation_goes_down_behind_all_of_the_one_before(store: DeferredStore, below: Below) -> None:
+def test_a_new_generation_goes_down_behind_all_of_the_one_before(
+    store: DeferredStore, below: Below, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where so much is written that the one before is on its way still."""
+    small(monkeypatch)
     for part in range(4):
-        store.write(columns(dict.fromkeys(range(part, MOST_CELLS + 1 + part), b"%d" % part)), part)
+        store.write(columns(dict.fromkeys(range(part, part + 9), b"%d" % part)), part)
     offsets = [offset for _, offset in below.came if offset is not None]
     assert offsets == [0, 1, 2]
-    assert store.get_many([record(MOST_CELLS + 1).key]) == [b"3"]
+    assert store.get_many([record(9).key]) == [b"3"]
     assert store.offset() == 3
+
+
+def test_a_scan_sees_the_newest_of_what_waits_and_of_what_goes_down(
+    store: DeferredStore, below: Below, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a generation is on its way, the next one and what is below already: each key once, with its last value."""
+    small(monkeypatch)
+    store.write(columns(dict.fromkeys(range(3), b"below")), 1)
+    assert store.offset() == 1
+    store.write(columns(dict.fromkeys(range(1, 5), b"going")), 2)
+    store.write(columns({2: b"coming", 5: b"coming"}), 3)
+    assert below.came[-1][1] is None
+    values = [b"below", b"going", b"coming", b"going", b"going", b"coming"]
+    found = list(store.scan(group_prefix(1, 1)))
+    assert found == [(record(number).key, value) for number, value in enumerate(values)]
+    assert next(store.scan(record(2).key[:18], record(2).key))[1] == b"coming"
 
 
 def test_cells_by_themselves_do_not_overtake_those_in_columns(store: DeferredStore, below: Below) -> None:
@@ -239,14 +258,17 @@ def test_cells_by_themselves_do_not_overtake_those_in_columns(store: DeferredSto
     assert [offset for _, offset in below.came] == [1, 2, 3, 4, 5]
 
 
-def test_a_piece_that_is_refused_goes_down_before_those_behind_it(store: DeferredStore, below: Below) -> None:
+def test_a_piece_that_is_refused_goes_down_before_those_behind_it(
+    store: DeferredStore, below: Below, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of a generation is lost or overtaken where the store has no room for a while."""
-    store.write(columns(dict.fromkeys(range(MOST_CELLS + 1), b"x")), 1)
+    small(monkeypatch)
+    store.write(columns(dict.fromkeys(range(9), b"x")), 1)
     below.full = True
     with pytest.raises(StoreFull):
         store.write(columns({0: b"y"}), 2)
     below.full = False
-    assert len(dict(store.scan(record(0).key[:1]))) == MOST_CELLS + 1
+    assert len(dict(store.scan(record(0).key[:1]))) == 9
     assert (store.offset(), store.get_many([record(0).key])) == (2, [b"y"])
 
 
