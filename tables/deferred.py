@@ -165,8 +165,10 @@ class DeferredStore:
         return self._below().age()
 
     def estimated_records(self) -> int:
-        """Return about how many records there are, without those that wait."""
-        return self._store.estimated_records()
+        """Return about how many records there are: a cell that waits and was written before counts more than once."""
+        with self._lock:
+            waiting = sum([len(each.cells) + len(each.others) for each in (self._coming, self._going)])
+            return self._store.estimated_records() + waiting
 
     def put_aside(self) -> Path | None:
         """Begin anew without anything; what waits is dropped, as what is put aside is damaged."""

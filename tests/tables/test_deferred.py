@@ -304,6 +304,14 @@ def made(form: str, rows: list[tuple[int, bytes | None]], progress: bytes) -> Se
     return columns({number: value for number, value in rows if value is not None}, [*gone, last])
 
 
+def test_what_waits_is_among_the_estimate(store: DeferredStore, below: Below) -> None:
+    """Nothing goes down for it."""
+    store.write(columns({1: b"a", 2: b"b"}, [Record(PROGRESS, b"1")]), 1)
+    assert (store.estimated_records(), below.came) == (3, [])
+    assert store.offset() == 1
+    assert store.estimated_records() == 3
+
+
 @given(writes)
 def test_it_answers_as_a_store_that_waits_for_nothing(life: list[Wish]) -> None:
     """Law: whatever waits or is on its way, and whoever reads, all answers are those of a plain store."""
