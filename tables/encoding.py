@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,9 +39,9 @@ class Entries:
         self.counts = column.lengths(rows)
         self.sizes = self.counts * column.dtype.itemsize
 
-    def data(self) -> bytes:
-        """Return the bytes of all rows, one behind the other."""
-        return self._column.gather(self._rows)[0].tobytes()
+    def pieces(self) -> Pieces:
+        """Return the bytes of each row."""
+        return Pieces(self._column.gather(self._rows)[0].tobytes(), self.sizes)
 
     def write(self, loops: ModuleType, into: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
         """Copy the bytes of each row to its place, and move the places behind them."""
@@ -69,9 +69,9 @@ class Texts:
         """Return the JSON of these values."""
         return cls(list(map(msgspec.json.Encoder().encode, values)))
 
-    def data(self) -> bytes:
-        """Return the bytes of all rows, one behind the other."""
-        return self._pieces.data
+    def pieces(self) -> Pieces:
+        """Return the bytes of each row."""
+        return self._pieces
 
     def write(self, loops: ModuleType, into: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
         """Copy the bytes of each row to its place, and move the places behind them."""
@@ -92,8 +92,7 @@ def together(records: NDArray[Any], parts: Sequence[Entries | Texts]) -> Pieces:
         return Pieces(_written(loops, records, parts, sizes), sizes)
     cells: list[bytes] = records.view(f"V{records.itemsize}").tolist()
     for part in parts:
-        data, edges = part.data(), [0, *part.sizes.cumsum().tolist()]
-        cells = [cell + data[start:end] for cell, (start, end) in zip(cells, pairwise(edges), strict=True)]
+        cells = list(map(add, cells, part.pieces().cut()))
     return Pieces(b"".join(cells), sizes)
 
 

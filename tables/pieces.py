@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+
+from tables.chunk import Spans, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,18 +45,19 @@ class Pieces(NamedTuple):
         """Bytes of all."""
         return len(self.data) if self.starts is None else int(self.sizes.sum())
 
+    @property
+    def spans(self) -> Spans:
+        """Where each lies."""
+        return Spans(self.sizes.cumsum() - self.sizes if self.starts is None else self.starts, self.sizes)
+
     def take(self, at: NDArray[np.intp]) -> Pieces:
         """Return those at these positions, where they lie."""
-        starts = self.sizes.cumsum() - self.sizes if self.starts is None else self.starts
-        return Pieces(self.data, self.sizes[at], starts[at])
+        some = self.spans.take(at)
+        return Pieces(self.data, some.size, some.start)
 
     def cut(self) -> list[bytes]:
         """Return each by itself."""
-        data, starts = self.data, self.starts
-        if starts is None:
-            return [data[start:end] for start, end in pairwise([0, *self.sizes.cumsum().tolist()])]
-        ends = (starts + self.sizes).tolist()
-        return [data[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
+        return cast("list[bytes]", pieces(self.data, self.spans))
 
     def together(self) -> Pieces:
         """Return them one behind the other."""

@@ -35,9 +35,8 @@ class _Part:
     @cached_property
     def _sorted(self) -> tuple[list[bytes], list[int], list[int]]:
         """The keys in order, and where the value of each begins and ends."""
-        sizes = self.records.values.sizes
-        ends = sizes.cumsum()
-        spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
+        where = self.records.values.spans
+        spans = zip(where.start.tolist(), (where.start + where.size).tolist(), strict=True)
         # A cell that left the memory and came back has another number: its older record is not taken for the last one.
         last = dict(zip(self.records.keys.cut(), spans, strict=True))
         keys = sorted(last)

@@ -161,10 +161,10 @@ class UnalignedCells(ABC):
         if not len(at):
             return Written()
         records = self._vacated(at)
-        values = rows.state.encode(at, n)
-        records += map(as_record, zip(self._named(at, rows.first[at], rows.last[at]), values, strict=True))
+        values = rows.state.block(at, n)
+        records += map(as_record, zip(self._named(at, rows.first[at], rows.last[at]), values.cut(), strict=True))
         rows.kept_first[at], rows.kept_last[at], rows.written[at] = rows.first[at], rows.last[at], n
-        rows.size[at] = np.fromiter(map(len, values), np.int64, len(values))
+        rows.size[at] = values.sizes
         rows.dirty[at] = False
         self.pending = self.pending_bytes = 0
         return Written(others=records)

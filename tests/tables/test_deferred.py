@@ -335,11 +335,6 @@ def small(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(where, name, value)
 
 
-def history(log: list[Record]) -> set[Record]:
-    """Return all that any record of a log says."""
-    return set(log)
-
-
 @given(writes)
 def test_a_killed_process_loses_nothing_that_the_changelog_does_not_give_back(life: list[Wish]) -> None:
     """Law: after any write, what is below and the log from its offset on make what was written, piece by piece too."""
@@ -360,4 +355,4 @@ def test_a_killed_process_loses_nothing_that_the_changelog_does_not_give_back(li
             assert list(again.scan(b"")) == list(plain.scan(b""))
             (ahead,) = below.get_many([AHEAD])
             reach = max(below.offset() or 0, int(ahead or 0))
-            assert dict(below.scan(CELL)).items() <= history(log[:reach])
+            assert dict(below.scan(CELL)).items() <= set(log[:reach])

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tables import fast
 from tables.columns import Column
 from tables.keys import BAD, FULL, KeyCodes, key_bytes, key_values, number_text
+from tests.tables.ways import WAYS, going
 
 
 def text(*values: str) -> Column:
@@ -146,18 +146,11 @@ def test_codes_are_ordered_by_key_bytes(keys: list[bytes], data: st.DataObject) 
     assert ordered == sorted(codes.keys(np.array(chosen, np.int64)))
 
 
-@pytest.fixture(params=["NumPy", "compiled"])
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Put keys together by NumPy, and by the compiled loops."""
-    before = fast.kernels()
-    fast.use(None)
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
-
-        fast.use(compiled)
-    yield
-    fast.use(before)
+    with going(request.param):
+        yield
 
 
 lives = st.lists(st.tuples(st.lists(st.binary(max_size=6), max_size=8), st.integers(0, 3), st.booleans()), max_size=8)

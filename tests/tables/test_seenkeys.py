@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tables import fast, seenkeys
+from tables import seenkeys
 from tables.chunk import Chunk
 from tables.keys import KeyCodes
 from tables.seenkeys import FEW, MOST_WORDS, WORD, SeenKeys
+from tests.tables.ways import WAYS, going
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,18 +24,11 @@ names = st.one_of(
 )
 
 
-@pytest.fixture(scope="module", autouse=True, params=["NumPy", "compiled"])
+@pytest.fixture(scope="module", autouse=True, params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Find keys by NumPy, and by the compiled loop."""
-    before = fast.kernels()
-    fast.use(None)
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
-
-        fast.use(compiled)
-    yield
-    fast.use(before)
+    with going(request.param):
+        yield
 
 
 def codes(seen: SeenKeys, keys: list[bytes]) -> list[int]:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tables import fast
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.ragged import RaggedColumn, segments
 from tables.state import State
+from tests.tables.ways import WAYS, going
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +30,11 @@ VALUES = st.one_of(
 )
 
 
-@pytest.fixture(scope="module", autouse=True, params=["NumPy", "compiled"])
+@pytest.fixture(scope="module", autouse=True, params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Encode by NumPy, and by the compiled loops."""
-    before = fast.kernels()
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-        from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
-
-        compiled.warm()
-        fast.use(compiled)
-    else:
-        fast.use(None)
-    yield
-    fast.use(before)
+    with going(request.param):
+        yield
 
 
 def test_rows_start_from_zero_also_when_used_again() -> None:

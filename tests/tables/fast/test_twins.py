@@ -16,6 +16,7 @@ from tables.aggregates.base import Fold
 from tables.aggregates.sums import float_sums
 from tables.columns import Column
 from tables.state import State
+from tests.tables.ways import compiled_loops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,7 @@ AGGREGATE = quantile(0.5, "x")
 @pytest.fixture(scope="module")
 def loops() -> ModuleType:
     """Return the compiled loops."""
-    pytest.importorskip("numba")
-    from tables.fast import compiled  # noqa: PLC0415 - where numba is installed
-
-    compiled.warm()
-    return compiled
+    return compiled_loops()
 
 
 @pytest.fixture(autouse=True)
