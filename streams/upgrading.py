@@ -90,4 +90,4 @@ def told(changed: Difference) -> str:
         parts.append(f"begins {', '.join(changed.added)}")
     if changed.removed:
         parts.append(f"forgets {', '.join(changed.removed)}")
-    return " and ".join(parts) or "keeps its columns in another order"
+    return " and ".join(parts) or "keeps its columns, and writes them in another order or form"

@@ -252,9 +252,10 @@ class CellMap:
         self.state.release(rows)
 
     def resize(self, rows: Rows, sizes: NDArray[np.int64]) -> None:
-        """Note how long the values of some cells are as they are written, or at most will be."""
-        self.size[rows] = sizes
-        self.largest = max(self.largest, int(sizes.max()))
+        """Note what some cells take at most, whose values are so long as they are written, or at most will be."""
+        most = self.state.most(rows, sizes)
+        self.size[rows] = most
+        self.largest = max(self.largest, int(most.max()))
 
     def find(self, group: Group, codes: Codes) -> tuple[Rows, Rows]:
         """Return which of the codes a group has (positions, rising) and their state rows."""

@@ -9,6 +9,10 @@ import msgspec
 import numpy as np
 
 from tables import fast
+from tables.aggregates.base import Objects
+from tables.chunk import view_at
+from tables.packing import Packed, unpack
+from tables.packing import sizes as packed_sizes
 from tables.pieces import Pieces
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tables.aggregates.base import Rows
+    from tables.aggregates.base import Ragged, Rows
     from tables.ragged import RaggedColumn
 
 
@@ -29,15 +33,15 @@ class Entries:
         rows: shape (m,).
 
     Attributes:
-        counts: shape (m,), entries of each row.
+        said: shape (m,), entries of each row.
         sizes: shape (m,), their bytes.
     """
 
     def __init__(self, column: RaggedColumn, rows: Rows) -> None:
         """Look up how many there are."""
         self._column, self._rows = column, rows
-        self.counts = column.lengths(rows)
-        self.sizes = self.counts * column.dtype.itemsize
+        self.said = column.lengths(rows)
+        self.sizes = self.said * column.dtype.itemsize
 
     def pieces(self) -> Pieces:
         """Return the bytes of each row."""
@@ -55,14 +59,14 @@ class Texts:
         texts: by row.
 
     Attributes:
-        counts: shape (m,), bytes of each.
+        said: shape (m,), bytes of each.
         sizes: the same.
     """
 
     def __init__(self, texts: Sequence[bytes]) -> None:
         """Put them together."""
         self._pieces = Pieces.of(texts)
-        self.counts = self.sizes = self._pieces.sizes
+        self.said = self.sizes = self._pieces.sizes
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Texts:
@@ -78,7 +82,45 @@ class Texts:
         loops.spread(np.frombuffer(self._pieces.data, np.uint8), self.sizes, into, places)
 
 
-def together(records: NDArray[Any], parts: Sequence[Entries | Texts]) -> Pieces:
+Part = Entries | Packed | Texts
+"""What rows have of one variable column: `said` of each in its fixed part, and written in `sizes` bytes."""
+
+
+def part_of(kind: Ragged | Objects, column: Any, rows: Rows) -> Part:
+    """Return what rows have of a variable column of this kind."""
+    if isinstance(kind, Objects):
+        return Texts.of(column[rows].tolist())
+    return Entries(column, rows) if kind.split is None else Packed(column, rows, kind.split)
+
+
+def sizes_of(kind: Ragged | Objects, column: Any, said: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the bytes of what rows have of a variable column, shape (m,), by what their fixed parts say of it."""
+    if isinstance(kind, Objects):
+        return said.astype(np.int64)
+    return packed_sizes(said) if kind.split is not None else said.astype(np.int64) * column.dtype.itemsize
+
+
+def entries_of(
+    kind: Ragged, dtype: np.dtype[Any], blob: bytes, start: NDArray[np.int64], said: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the entries of rows, one row after the other, and how many each has.
+
+    Args:
+        kind: of the column.
+        dtype: of an entry.
+        blob: holds them.
+        start: shape (m,), where each row begins in it.
+        said: shape (m,), what the fixed parts say of the column.
+    """
+    if kind.split is not None:
+        return unpack(blob, start, said, kind.split)
+    lengths = said.astype(np.int64)
+    before = np.cumsum(lengths) - lengths
+    first = np.repeat(start - before * dtype.itemsize, lengths)
+    return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype), lengths
+
+
+def together(records: NDArray[Any], parts: Sequence[Part]) -> Pieces:
     """Return cells: the fixed part of each, then what it has of each variable column.
 
     Args:
@@ -96,9 +138,7 @@ def together(records: NDArray[Any], parts: Sequence[Entries | Texts]) -> Pieces:
     return Pieces(b"".join(cells), sizes)
 
 
-def _written(
-    loops: ModuleType, records: NDArray[Any], parts: Sequence[Entries | Texts], sizes: NDArray[np.int64]
-) -> bytes:
+def _written(loops: ModuleType, records: NDArray[Any], parts: Sequence[Part], sizes: NDArray[np.int64]) -> bytes:
     """Return the same by compiled loops, of `sizes` bytes each."""
     ends = sizes.cumsum()
     block, places = np.empty(sizes.sum(), np.uint8), ends - sizes

@@ -90,6 +90,24 @@ class RaggedColumn:
         """
         loops.write_rows(self._pool.view(np.uint8), self._start, self._length, self.dtype.itemsize, rows, into, places)
 
+    def measure(self, loops: ModuleType, rows: Rows, split: int) -> NDArray[np.int64]:
+        """Return how each of the rows is written packed, shape (m,), by a compiled loop (`tables.packing.codes`)."""
+        codes = np.empty(len(rows), np.int64)
+        loops.measure(self._pool, self._start, self._length, rows, split, codes)
+        return codes
+
+    def pack(  # noqa: PLR0913, PLR0917 - what the loop needs
+        self,
+        loops: ModuleType,
+        rows: Rows,
+        split: int,
+        codes: NDArray[np.int64],
+        into: NDArray[np.uint8],
+        places: NDArray[np.int64],
+    ) -> None:
+        """Write the rows' entries packed, as `write`; `codes` as `measure` returned them."""
+        loops.pack_rows(self._pool, self._start, self._length, rows, split, codes, into, places)
+
     def replace(self, rows: Rows, entries: NDArray[Any], lengths: NDArray[np.int64]) -> None:
         """Give the rows (unique) new entries, one row after the other: `lengths[i]` of them for `rows[i]`."""
         self.clear(rows)

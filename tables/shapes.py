@@ -39,7 +39,8 @@ class Kept(msgspec.Struct, frozen=True):
     Args:
         call: the aggregate as it describes itself.
         derive: the derived fields that it uses, name to expression.
-        state: its state columns by name: `["fixed", dtype]`, `["ragged", dtype]` or `["objects"]`.
+        state: its state columns by name: `["fixed", dtype]`, `["ragged", dtype]`, `["ragged", dtype, split]` or
+            `["objects"]`.
         born: number of the shape in which this column was new; an equal one of another birth is another column.
         since: the first pane that it saw from its beginning; windows with an earlier pane would show a part.
     """
@@ -51,8 +52,17 @@ class Kept(msgspec.Struct, frozen=True):
     since: int = NEVER
 
     def same(self, other: Kept) -> bool:
-        """Return whether both count the same in the same way."""
-        return (self.call, self.derive, self.state) == (other.call, other.derive, other.state)
+        """Return whether both count the same in the same way, and write it in the same way."""
+        return self.lives_as(other) and self.state == other.state
+
+    def lives_as(self, other: Kept) -> bool:
+        """Return whether both count the same in the same way: one goes on from what the other has kept."""
+        return (self.call, self.derive, self._columns) == (other.call, other.derive, other._columns)
+
+    @property
+    def _columns(self) -> dict[str, list[Any]]:
+        """What is kept, in memory: how entries are packed when they are written is not in it."""
+        return {name: said[:2] for name, said in self.state.items()}
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -125,7 +135,9 @@ def _said(kind: Fixed | Ragged | Objects) -> list[Any]:
     if isinstance(kind, Objects):
         return ["objects"]
     dtype = kind.dtype if isinstance(kind.dtype, str) else [list(each) for each in kind.dtype]
-    return ["fixed" if isinstance(kind, Fixed) else "ragged", dtype]
+    if isinstance(kind, Fixed):
+        return ["fixed", dtype]
+    return ["ragged", dtype] if kind.split is None else ["ragged", dtype, kind.split]
 
 
 def _kind(said: list[Any]) -> Fixed | Ragged | Objects:
@@ -134,7 +146,8 @@ def _kind(said: list[Any]) -> Fixed | Ragged | Objects:
         return Objects()
     if name == "fixed":
         return Fixed(dtype[0])
-    return Ragged(dtype[0] if isinstance(dtype[0], str) else tuple((each, kind) for each, kind in dtype[0]))
+    entry = dtype[0] if isinstance(dtype[0], str) else tuple((each, kind) for each, kind in dtype[0])
+    return Ragged(entry, *dtype[1:])
 
 
 @dataclass(frozen=True)
@@ -208,7 +221,7 @@ def evolved(last: Shape, declared: Shape, number: int, boundary: int) -> Shape:
     columns = {}
     for name, each in declared.columns.items():
         before = last.columns.get(name)
-        lives = before is not None and before.same(each)
+        lives = before is not None and before.lives_as(each)
         born, since = (before.born, before.since) if before is not None and lives else (number, boundary)
         columns[name] = msgspec.structs.replace(each, born=born, since=since)
     return Shape(declared.base, columns)
@@ -239,6 +252,6 @@ def difference(last: Shape, declared: Shape) -> Difference:
     before, after = last.columns, declared.columns
     return Difference(
         tuple(names),
-        tuple(name for name, each in after.items() if name not in before or not before[name].same(each)),
+        tuple(name for name, each in after.items() if name not in before or not before[name].lives_as(each)),
         tuple(name for name in before if name not in after),
     )

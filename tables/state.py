@@ -12,7 +12,7 @@ import numpy as np
 
 from tables.aggregates.base import Fixed, Objects, Ragged
 from tables.chunk import Chunk, Spans, pieces, view_at
-from tables.encoding import Entries, Texts, together
+from tables.encoding import Part, entries_of, part_of, sizes_of, together
 from tables.ragged import RaggedColumn
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class Layout:
     """Where each state column lies in the fixed part of a cell, and what follows it.
 
     The fixed part is one packed record, little endian: `n` (u64, with the number of the shape in its upper 16 bits),
-    the fixed columns, a u32 per ragged column (entries) and per object column (bytes of JSON). Wide fields come first
-    and the record is padded to 8 bytes, so that all are aligned. Behind it come the ragged and object columns in the
-    order they were declared.
+    the fixed columns, a u32 per ragged column (entries, and how they are packed) and per object column (bytes of JSON).
+    Wide fields come first and the record is padded to 8 bytes, so that all are aligned. Behind it come the ragged and
+    object columns in the order they were declared.
 
     Args:
         columns: by aggregate name and column name.
@@ -50,7 +50,7 @@ class Layout:
     def __init__(self, columns: Columns) -> None:
         """Lay the columns out."""
         self.columns = {(name, key): kind for name, parts in columns.items() for key, kind in parts.items()}
-        self.variable = [at for at, kind in self.columns.items() if not isinstance(kind, Fixed)]
+        self.variable = {at: kind for at, kind in self.columns.items() if not isinstance(kind, Fixed)}
         dtypes = [(_field(at), kind.dtype if isinstance(kind, Fixed) else "<u4") for at, kind in self.columns.items()]
         dtypes.sort(key=lambda item: -np.dtype(item[1]).itemsize)
         names, formats = ["n", *(name for name, _ in dtypes)], ["<u8", *(dtype for _, dtype in dtypes)]
@@ -193,6 +193,16 @@ class State:
             total += int(column.lengths(rows).sum()) * column.dtype.itemsize if ragged else len(rows) * _OBJECT_BYTES
         return total
 
+    def most(self, rows: Rows, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what rows that were written in so many bytes take at most if every entry has to be written in full.
+
+        One more event may make all entries of a cell wider, so that what a cell may grow by holds from here only.
+        """
+        for name, column in zip(self.layout.variable, self._variable(), strict=True):
+            if getattr(self.layout.variable[name], "split", None) is not None:
+                sizes = sizes + column.lengths(rows) * column.dtype.itemsize
+        return sizes
+
     def encode(self, rows: Rows, n: int) -> list[bytes]:
         """Return the cells' values as written to the changelog by write number `n`."""
         return self.block(rows, n).cut()
@@ -201,10 +211,10 @@ class State:
         """Return the same in one block."""
         records = raw(self._records).take(rows).view(self.layout.dtype)
         records["n"] = n | self.number << _NUMBER_BITS
-        parts: list[Entries | Texts] = []
+        parts: list[Part] = []
         for at, column in zip(self.layout.variable, self._variable(), strict=True):
-            part = Entries(column, rows) if isinstance(column, RaggedColumn) else Texts.of(column[rows].tolist())
-            records[_field(at)] = part.counts
+            part = part_of(self.layout.variable[at], column, rows)
+            records[_field(at)] = part.said
             parts.append(part)
         return together(records, parts)
 
@@ -283,8 +293,8 @@ class State:
         for name, (start, end) in zip(self.layout.variable, pairwise(cells.edges), strict=True):
             column = self._views[name[0]][name[1]]
             if isinstance(column, RaggedColumn):
-                lengths = cells.records[_field(name)].astype(np.int64)
-                column.replace(rows, _entries(cells.blob, start, lengths, column.dtype), lengths)
+                kind: Any = self.layout.variable[name]
+                column.replace(rows, *entries_of(kind, column.dtype, cells.blob, start, cells.records[_field(name)]))
             else:
                 found = pieces(cells.blob, Spans(start, end - start))
                 column[rows] = boxed([msgspec.json.decode(piece or b"") for piece in found])
@@ -293,8 +303,7 @@ class State:
         """Return where the variable columns begin in each value, and where the last ends."""
         edges: list[NDArray[np.int64]] = [values.start + self.layout.size]
         for name, column in zip(self.layout.variable, self._variable(), strict=True):
-            width = column.dtype.itemsize if isinstance(column, RaggedColumn) else 1
-            edges.append(edges[-1] + records[_field(name)].astype(np.int64) * width)
+            edges.append(edges[-1] + sizes_of(self.layout.variable[name], column, records[_field(name)]))
         wrong = np.flatnonzero(edges[-1] != values.start + values.size)
         if len(wrong):
             found, said = values.size[wrong[0]], (edges[-1] - values.start)[wrong[0]]
@@ -333,20 +342,6 @@ def raw(records: NDArray[Any]) -> NDArray[Any]:
 def _field(at: tuple[str, str]) -> str:
     """Return the field name of a column."""
     return ".".join(at)
-
-
-def _entries(blob: bytes, start: NDArray[np.int64], lengths: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the entries of ragged segments, one segment after the other.
-
-    Args:
-        blob: holds them.
-        start: shape (m,), where each segment begins.
-        lengths: shape (m,), entries of each.
-        dtype: of an entry.
-    """
-    before = np.cumsum(lengths) - lengths
-    first = np.repeat(start - before * dtype.itemsize, lengths)
-    return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype)
 
 
 def boxed(values: list[Any]) -> NDArray[Any]:

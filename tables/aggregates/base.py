@@ -30,9 +30,16 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Ragged:
-    """A state column of any number of entries a row: the numpy dtype of an entry, which may be structured."""
+    """A state column of any number of entries a row.
+
+    Args:
+        dtype: the numpy dtype of an entry, which may be structured.
+        split: set where an entry is two numbers in one int64: the bits of the lower one. The entries of a row rise,
+            none is negative, and they are written in as few bytes as both take (`tables.packing`).
+    """
 
     dtype: str | tuple[tuple[str, str], ...]
+    split: int | None = None
 
 
 @dataclass(frozen=True)

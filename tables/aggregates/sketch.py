@@ -57,7 +57,7 @@ class Sketched(Aggregate):
 
     def columns(self) -> Mapping[str, Ragged]:
         """Return the buckets."""
-        return {"buckets": Ragged("<i8")}
+        return {"buckets": Ragged("<i8", COUNT_BITS)}
 
     def fold(self, state: View, fold: Fold) -> None:
         """Count the batch's values in their buckets."""

@@ -7,6 +7,7 @@ import numpy as np
 from tables.fast.buckets import count_in
 from tables.fast.copying import repeat, spread, write_rows
 from tables.fast.extremes import fold_extremes
+from tables.fast.packing import measure, pack_rows, unpack_rows
 from tables.fast.seen import seen_codes
 from tables.fast.sums import float_sums, fold_floats
 
@@ -15,9 +16,12 @@ __all__ = [
     "float_sums",
     "fold_extremes",
     "fold_floats",
+    "measure",
+    "pack_rows",
     "repeat",
     "seen_codes",
     "spread",
+    "unpack_rows",
     "warm",
     "write_rows",
 ]
@@ -37,6 +41,9 @@ def warm() -> None:
     block = np.zeros(1, np.uint8)
     spread(block, none, block, none)
     write_rows(block, none, none, 1, places, block, none)
+    measure(none, none, none, places, 1, none)
+    pack_rows(none, none, none, places, 1, none, block, none)
+    unpack_rows(np.frombuffer(b"k", np.uint8), none, none, none, 1, none)
     repeat(np.frombuffer(b"k", np.uint8), block, none)
     key, known, slots = np.frombuffer(b"k", np.uint8), np.zeros((1, 1), np.uint64), np.zeros(2, np.int32)
     seen_codes(key, none, none, known, none, slots, none)

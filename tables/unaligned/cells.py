@@ -164,7 +164,7 @@ class UnalignedCells(ABC):
         values = rows.state.block(at, n)
         records += map(as_record, zip(self._named(at, rows.first[at], rows.last[at]), values.cut(), strict=True))
         rows.kept_first[at], rows.kept_last[at], rows.written[at] = rows.first[at], rows.last[at], n
-        rows.size[at] = values.sizes
+        rows.size[at] = rows.state.most(at, values.sizes)
         rows.dirty[at] = False
         self.pending = self.pending_bytes = 0
         return Written(others=records)

@@ -65,5 +65,6 @@ class OneCellEach(UnalignedCells):
         at = self._rows.restore([key for key, _ in names], [value for _, value in items], first)
         rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
         rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)[last][at]
-        rows.size[at] = np.fromiter((len(value) for _, value in items), np.int64, len(items)) + more
+        sizes = np.fromiter((len(value) for _, value in items), np.int64, len(items))
+        rows.size[at] = rows.state.most(at, sizes + more)
         return at, first

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from streams.effects import Limits
 from streams.load import loads
 from streams.plan import Plan, plan
-from streams.upgrading import StateMismatch
+from streams.upgrading import StateMismatch, told
+from tables.aggregates.base import Ragged
+from tables.aggregates.quantile import Quantile
 from tables.query import Reader
 from tables.reading import reader
 from tables.records import CELL, CLAIM, OUTBOX, PROGRESS, Record, split_cell_key
-from tables.shapes import kept_shapes
+from tables.shapes import difference, kept_shapes
 from tables.store import MemoryStore
 from tests.streams.test_engine import BASE, SECOND, Bench, event, planned
 
@@ -114,6 +116,24 @@ def test_order_and_what_is_done_with_rows_do_not_matter() -> None:
     life.feed(event(2, v=6))
     values = life.rows()[0, "a"]
     assert (values["n"], values["total"], values["seen"]) == (2, 11, 6)
+
+
+def test_sketches_of_before_they_were_packed_live_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule: another form of the same entries is no other column: quantiles go on in the window that was open."""
+    quantile = "n: count(), p90: 'quantile(0.9, \"v\")'"
+    with monkeypatch.context() as before:
+        before.setattr(Quantile, "columns", lambda _: {"buckets": Ragged("<i8")})
+        life = Lives(planned(HOPPING, aggregates=quantile))
+        life.feed(*(event(1, v=v) for v in (5, 5, 900)), event(2, "b", v=3))
+    old = life.table.plan.shape
+    life = life.turn(planned(HOPPING, aggregates=quantile))
+    changed = difference(old, life.table.plan.shape)
+    assert (bool(changed), told(changed)) == (False, "keeps its columns, and writes them in another order or form")
+    life.feed(*(event(3, v=v) for v in [5] * 6), event(12, v=8))
+    rows = life.rows()
+    assert rows[0, "a"] == {"n": 10, "p90": pytest.approx(8, rel=0.02)}
+    assert rows[0, "b"] == {"n": 1, "p90": pytest.approx(3, rel=0.02)}
+    assert life.turn(planned(HOPPING, aggregates=quantile)).table.progress.shape == life.table.progress.shape == 1
 
 
 @pytest.mark.parametrize(
