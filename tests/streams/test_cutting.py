@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.streams.test_engine import event, planned
 from tests.streams.test_upgrading import Lives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tables.records import Record
 
 WINDOWS = [
     "{tumbling: 10s, grace: 0s}", "{hopping: 20s, every: 10s, grace: 0s}", "{session: 10s, grace: 0s}",
@@ -23,21 +28,28 @@ def test_one_event_that_widens_all_buckets_is_planned_for(
     """Rule: a write takes no more than the pending bytes, also where the 256th value of a bucket doubles the sketch."""
     plan = planned(f"window: {window},", aggregates="p: 'quantile(0.5, \"v\")'")
     bench = Lives(plan)
-    spread = [event(1, v=1.03**bucket) for bucket in range(200)]
-    bench.feed(*spread, *[event(1, v=1.0)] * 254)
+    spread = [event(1, v=1.021**bucket) for bucket in range(200)]
+    bench.feed(*spread)
+    (write,) = bench.feed(*[event(1, v=1.0)] * 254)
+    assert 400 < largest(write.records) < 500  # two bytes a bucket
     if life == "restored":
         bench = bench.turn(plan)
-    cells, taken = bench.table.cells, []
+    cells, taken, values = bench.table.cells, [], []
     flush = cells.flush
 
     def checked(n: int) -> Any:
         planned_for, written = cells.pending_bytes, flush(n)
         taken.append((written.size, planned_for))
+        values.append(largest(written))
         return written
 
     monkeypatch.setattr(cells, "flush", checked)
     for _ in range(3):
         bench.feed(event(1, v=1.0))
-    largest = max(size for size, _ in taken)
-    assert largest > 800  # the sketch takes four bytes a bucket now
+    assert max(values) > 800  # and now four
     assert all(size <= planned_for for size, planned_for in taken), taken
+
+
+def largest(records: Iterable[Record]) -> int:
+    """Return the bytes of the largest value."""
+    return max(len(value or b"") for _, value in records)
