@@ -72,8 +72,14 @@ class Packed:
 
 
 def sizes(said: NDArray[Any]) -> Ints:
-    """Return the bytes of each row."""
+    """Return the bytes of each row.
+
+    Raises:
+        ValueError: a row says that it is written in a way that nobody writes.
+    """
     lengths, how = _parted(said)
+    if how.max(initial=0) >= len(WIDTHS):
+        raise ValueError("a cell has entries that are packed in no known form: it is another table's, or damaged")
     found: Ints = lengths * WIDTHS[how] + BASE_BYTES * (how > 0)
     return found
 

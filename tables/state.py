@@ -30,8 +30,6 @@ _NUMBER_BITS = 48
 _WRITE = np.uint64((1 << _NUMBER_BITS) - 1)
 """The bits of a cell's first field that hold the number of its write; those above hold the number of its shape."""
 _FIRST = np.dtype("<u8")
-_OBJECT_BYTES = 16
-"""What an object is guessed to take when the size of a cell is estimated."""
 _SMALL = 64
 
 
@@ -185,21 +183,13 @@ class State:
                 column[rows] = None
         self._free = np.concatenate((self._free, rows))
 
-    def estimate(self, rows: Rows) -> int:
-        """Return about how many bytes the rows take when encoded."""
-        total = len(rows) * self.layout.size
-        for column in self._variable():
-            ragged = isinstance(column, RaggedColumn)
-            total += int(column.lengths(rows).sum()) * column.dtype.itemsize if ragged else len(rows) * _OBJECT_BYTES
-        return total
-
     def most(self, rows: Rows, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what rows that were written in so many bytes take at most if every entry has to be written in full.
 
         One more event may make all entries of a cell wider, so that what a cell may grow by holds from here only.
         """
-        for name, column in zip(self.layout.variable, self._variable(), strict=True):
-            if getattr(self.layout.variable[name], "split", None) is not None:
+        for kind, column in zip(self.layout.variable.values(), self._variable(), strict=True):
+            if isinstance(kind, Ragged) and kind.split is not None:
                 sizes = sizes + column.lengths(rows) * column.dtype.itemsize
         return sizes
 

@@ -130,6 +130,16 @@ def test_cells_of_before_entries_were_packed_are_read() -> None:
     assert entries(state, again) == rows
 
 
+@pytest.mark.parametrize("said", [3 << 30 | 1, 2 << 30 | 1, 1 << 30 | 5, 1, 0])
+def test_a_damaged_cell_is_refused(said: int) -> None:
+    """Rule: what says that it is packed otherwise than it is is no cell; nothing is read beyond it."""
+    state, at = state_of([[5 << SPLIT | 1]])
+    (value,) = state.encode(at, 1)
+    assert value[8:12] == struct.pack("<I", 1 << 30 | 1)
+    with pytest.raises(ValueError, match="damaged"):
+        State(COLUMNS).decode([value[:8] + struct.pack("<I", said) + value[12:]])
+
+
 def test_the_sketch_keeps_what_packing_asks_for() -> None:
     """Rule: a sketch's entries rise within a row, and its ordinals and counts are the two numbers."""
     state = State({"b": Quantile(0.5, "v").columns()})

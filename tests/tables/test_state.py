@@ -71,7 +71,6 @@ def test_a_cell_is_laid_out_as_documented() -> None:
     fixed = struct.pack("<QqdIII?xxx", 9, 1, float("inf"), 2, 1, 3, True)  # noqa: FBT003 - a flag of the format
     want = fixed + struct.pack("<qq", 2, 3) + struct.pack("<iH", 1, 2) + b'"1"'
     assert state.encode(rows, 9)[1] == want
-    assert state.estimate(rows[:1]) == len(fixed) + 16 + 6 + 16
 
 
 @settings(deadline=None)
@@ -125,7 +124,7 @@ def test_no_cells_are_no_bytes() -> None:
     state = State(COLUMNS)
     assert state.encode(state.allocate(0), 1) == []
     rows, n = state.decode([])
-    assert (len(rows), len(n), len(state), state.estimate(rows)) == (0, 0, 0, 0)
+    assert (len(rows), len(n), len(state)) == (0, 0, 0)
 
 
 def test_a_table_without_columns_of_an_aggregate_still_has_cells() -> None:
