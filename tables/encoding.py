@@ -14,6 +14,7 @@ from tables.chunk import view_at
 from tables.packing import Packed, unpack
 from tables.packing import sizes as packed_sizes
 from tables.pieces import Pieces
+from tables.ragged import segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,9 +116,8 @@ def entries_of(
     if kind.split is not None:
         return unpack(blob, start, said, kind.split)
     lengths = said.astype(np.int64)
-    before = np.cumsum(lengths) - lengths
-    first = np.repeat(start - before * dtype.itemsize, lengths)
-    return view_at(blob, f"V{dtype.itemsize}")[first + np.arange(len(first)) * dtype.itemsize].view(dtype), lengths
+    at = segments(start, lengths, np.full(len(lengths), dtype.itemsize))
+    return view_at(blob, f"V{dtype.itemsize}")[at].view(dtype), lengths
 
 
 def together(records: NDArray[Any], parts: Sequence[Part]) -> Pieces:

@@ -17,6 +17,7 @@ import numpy as np
 from tables import fast
 from tables.chunk import view_at
 from tables.pieces import Pieces
+from tables.ragged import segments
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,7 +61,7 @@ class Packed:
             self._codes = codes(*column.gather(rows), split)
         lengths = column.lengths(rows)
         self.said = lengths | self._codes << COUNT_BITS
-        self.sizes = sizes(self.said)
+        self.sizes = _sizes(lengths, self._codes)
 
     def pieces(self) -> Pieces:
         """Return the bytes of each row."""
@@ -80,6 +81,11 @@ def sizes(said: NDArray[Any]) -> Ints:
     lengths, how = _parted(said)
     if how.max(initial=0) >= len(WIDTHS):
         raise ValueError("a cell has entries that are packed in no known form: it is another table's, or damaged")
+    return _sizes(lengths, how)
+
+
+def _sizes(lengths: Ints, how: Ints) -> Ints:
+    """Return the same of rows of so many entries that are written so."""
     found: Ints = lengths * WIDTHS[how] + BASE_BYTES * (how > 0)
     return found
 
@@ -114,16 +120,16 @@ def pack(entries: Ints, lengths: Ints, how: Ints, split: int) -> bytes:
         how: shape (m,), as `codes` says.
         split: the bits of the lower number.
     """
-    row, base = _of_entries(lengths, how)
-    short, width = how[row] > 0, WIDTHS[how][row]
+    row, widths, base = _rows(lengths), WIDTHS[how], BASE_BYTES * (how > 0)
+    width = widths[row]
     least = np.zeros(len(lengths), np.int64)
     least[lengths > 0] = entries[(lengths.cumsum() - lengths)[lengths > 0]] >> split
     above, below = (entries >> split) - least[row], entries & ((1 << split) - 1)
-    value = np.where(short, above | below << 4 * width, entries)
-    size = lengths * WIDTHS[how] + base
-    out = np.zeros(size.sum() // _UNIT, "<u2")
-    _spread(out, size.cumsum() - size, np.where(how > 0, BASE_BYTES, 0), least)
-    _spread(out, _places(size.cumsum() - size + base, lengths, row, width), width, value)
+    value = np.where(how[row] > 0, above | below << 4 * width, entries)
+    size = _sizes(lengths, how)
+    out, start = np.zeros(size.sum() // _UNIT, "<u2"), size.cumsum() - size
+    _spread(out, start, base, least)
+    _spread(out, segments(start + base, lengths, widths), width, value)
     return out.tobytes()
 
 
@@ -148,9 +154,9 @@ def unpack(blob: bytes, start: Ints, said: NDArray[Any], split: int) -> tuple[In
         entries = np.empty(lengths.sum(), np.int64)
         loops.unpack_rows(np.frombuffer(blob, np.uint8), start, lengths, how, split, entries)
         return entries, lengths
-    row, base = _of_entries(lengths, how)
-    width = WIDTHS[how][row]
-    at, entries = _places(start + base, lengths, row, width), np.zeros(len(row), np.int64)
+    row, widths = _rows(lengths), WIDTHS[how]
+    width, entries = widths[row], np.zeros(len(row), np.int64)
+    at = segments(start + BASE_BYTES * (how > 0), lengths, widths)
     for unit in range(int(width.max(initial=0)) // _UNIT):
         wide = width > unit * _UNIT
         entries[wide] |= view_at(blob, "<u2")[at[wide] + unit * _UNIT].astype(np.int64) << 16 * unit
@@ -167,13 +173,7 @@ def _parted(said: NDArray[Any]) -> tuple[Ints, Ints]:
     return both & _COUNT, both >> COUNT_BITS
 
 
-def _of_entries(lengths: Ints, how: Ints) -> tuple[Ints, Ints]:
-    """Return for each entry its row, and for each row what lies before its entries, bytes."""
-    return np.arange(len(lengths)).repeat(lengths), BASE_BYTES * (how > 0)
-
-
-def _places(first: Ints, lengths: Ints, row: Ints, width: Ints) -> Ints:
-    """Return where each entry begins, if that of each row's first one is known."""
-    number = np.arange(len(row)) - (lengths.cumsum() - lengths)[row]
-    places: Ints = first[row] + number * width
-    return places
+def _rows(lengths: Ints) -> Ints:
+    """Return for each entry its row."""
+    rows: Ints = np.arange(len(lengths)).repeat(lengths)
+    return rows

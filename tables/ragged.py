@@ -147,9 +147,20 @@ class RaggedColumn:
         self._used = len(kept)
 
 
-def segments(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the positions `start[i] .. start[i] + length[i] - 1` of all i, one after the other."""
+def segments(
+    start: NDArray[np.int64], length: NDArray[np.int64], width: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the positions `start[i] .. start[i] + length[i] - 1` of all i, one after the other.
+
+    Args:
+        start: shape (m,).
+        length: shape (m,).
+        width: shape (m,), where an entry of i takes more than one position: only its first is returned.
+    """
     ends: NDArray[np.int64] = length.cumsum()
-    entries = np.arange(int(ends[-1]) if len(ends) else 0)
-    entries += (start - (ends - length)).repeat(length)
+    before, entries = ends - length, np.arange(int(ends[-1]) if len(ends) else 0)
+    if width is not None:
+        entries *= width.repeat(length)
+        before *= width
+    entries += (start - before).repeat(length)
     return entries

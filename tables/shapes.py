@@ -53,7 +53,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     def same(self, other: Kept) -> bool:
         """Return whether both count the same in the same way, and write it in the same way."""
-        return self.lives_as(other) and self.state == other.state
+        return (self.call, self.derive, self.state) == (other.call, other.derive, other.state)
 
     def lives_as(self, other: Kept) -> bool:
         """Return whether both count the same in the same way: one goes on from what the other has kept."""

@@ -202,8 +202,8 @@ class State:
         records = raw(self._records).take(rows).view(self.layout.dtype)
         records["n"] = n | self.number << _NUMBER_BITS
         parts: list[Part] = []
-        for at, column in zip(self.layout.variable, self._variable(), strict=True):
-            part = part_of(self.layout.variable[at], column, rows)
+        for (at, kind), column in zip(self.layout.variable.items(), self._variable(), strict=True):
+            part = part_of(kind, column, rows)
             records[_field(at)] = part.said
             parts.append(part)
         return together(records, parts)
@@ -280,10 +280,9 @@ class State:
     def put(self, rows: Rows, cells: Encoded) -> None:
         """Overwrite rows (unique), shape (m,), with m cells that were read."""
         raw(self._records)[rows] = raw(cells.records)
-        for name, (start, end) in zip(self.layout.variable, pairwise(cells.edges), strict=True):
+        for (name, kind), (start, end) in zip(self.layout.variable.items(), pairwise(cells.edges), strict=True):
             column = self._views[name[0]][name[1]]
-            if isinstance(column, RaggedColumn):
-                kind: Any = self.layout.variable[name]
+            if isinstance(kind, Ragged):
                 column.replace(rows, *entries_of(kind, column.dtype, cells.blob, start, cells.records[_field(name)]))
             else:
                 found = pieces(cells.blob, Spans(start, end - start))
@@ -292,8 +291,8 @@ class State:
     def _edges(self, records: NDArray[Any], values: Spans) -> list[NDArray[np.int64]]:
         """Return where the variable columns begin in each value, and where the last ends."""
         edges: list[NDArray[np.int64]] = [values.start + self.layout.size]
-        for name, column in zip(self.layout.variable, self._variable(), strict=True):
-            edges.append(edges[-1] + sizes_of(self.layout.variable[name], column, records[_field(name)]))
+        for (name, kind), column in zip(self.layout.variable.items(), self._variable(), strict=True):
+            edges.append(edges[-1] + sizes_of(kind, column, records[_field(name)]))
         wrong = np.flatnonzero(edges[-1] != values.start + values.size)
         if len(wrong):
             found, said = values.size[wrong[0]], (edges[-1] - values.start)[wrong[0]]

@@ -63,8 +63,6 @@ class OneCellEach(UnalignedCells):
         names = [split(name) for name, _ in items]
         first = np.array([first for _, first in names], np.int64)
         at = self._rows.restore([key for key, _ in names], [value for _, value in items], first)
-        rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
+        rows = self._rows
         rows.last[at] = rows.kept_last[at] = rows.state.of(SPAN)[last][at]
-        sizes = np.fromiter((len(value) for _, value in items), np.int64, len(items))
-        rows.size[at] = rows.state.most(at, sizes + more)
         return at, first

@@ -109,6 +109,8 @@ class OpenRows:
         self._entered(rows, np.array([codes[key] for key in keys], np.int64))
         self.first[rows] = self.kept_first[rows] = first
         self.written[rows] = written.astype(np.int64)
+        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        self.size[rows] = self.state.most(rows, sizes + (self.state.layout.size if self.state.former else 0))
         return rows
 
     def _entered(self, rows: Rows, codes: Ints) -> Rows:

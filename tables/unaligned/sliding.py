@@ -194,10 +194,8 @@ class SlidingCells(UnalignedCells):
         names = [split_from(name) for name, _ in items]
         time, counts = (np.array([name[part] for name in names], np.int64) for part in (1, 2))
         at = self._rows.restore([key for key, _, _ in names], [value for _, value in items], time)
-        rows, more = self._rows, self._rows.state.layout.size if self._shapes.former else 0
+        rows = self._rows
         rows.last[at] = rows.kept_last[at] = counts
-        sizes = np.fromiter((len(value) for _, value in items), np.int64, len(items))
-        rows.size[at] = rows.state.most(at, sizes + more)
         closed = at[self._numbers(at) < judged_before]
         if len(closed):
             rows.drop(closed)
