@@ -18,25 +18,24 @@ from tables.store import MemoryStore
 READ_SECONDS = 60
 
 
-def _close_what_is_refused() -> None:
-    """Let kafka-python close the socket of an attempt that failed, or was given up as its client was closed.
+class _Socket(socket.socket):
+    """Closed without a word when it is collected.
 
-    3.0 leaves it to the collector, which comes by in some later test, and that one fails for it.
+    kafka-python 3.0 leaves sockets to the collector: of an attempt that failed or was given up, and of a connection
+    that had bytes to send when its client was closed. It comes by in some later test, which would fail for it.
     """
-    connect = KafkaNetSocket.sock_connect
 
-    async def closing(self: KafkaNetSocket, net: Any, sock: socket.socket, *rest: Any, **options: Any) -> socket.socket:
-        try:
-            connected: socket.socket = await connect(self, net, sock, *rest, **options)
-        except BaseException:  # GeneratorExit too: the one that waited is dropped
-            sock.close()
-            raise
-        return connected
+    __slots__ = ()
 
-    KafkaNetSocket.sock_connect = closing
+    def __del__(self) -> None:
+        self.close()
 
 
-_close_what_is_refused()
+def _make(_: KafkaNetSocket, *args: Any) -> socket.socket:
+    return _Socket(*args)
+
+
+KafkaNetSocket.socket = _make
 
 
 def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 90.0) -> None:

@@ -32,6 +32,7 @@ from streams.transport.client import Client
 from streams.transport.produce import FencedWriter
 from tables.records import CLAIM
 from tables.store import MemoryStore
+from tests.integration.remade import remake
 from tests.outside import compacted
 
 if TYPE_CHECKING:
@@ -201,16 +202,6 @@ def as_logged(broker: Broker, host: Host) -> dict[bytes, bytes]:
     return {key: value for key, value in store.scan(b"") if key != CLAIM}
 
 
-async def remake(host: Host) -> None:
-    """Delete the changelog and make it anew."""
-    admin = AIOKafkaAdminClient(**host.client.settings)
-    await admin.start()
-    await admin.delete_topics([host.table_plan.changelog])
-    await admin.close()
-    await topics.ensure(host.client, host.table_plan.changelog, 1, {"cleanup.policy": "compact"})
-    await host.client.refresh()
-
-
 def test_a_follower_has_what_the_log_has_and_takes_over_with_its_claim_alone(broker: Broker, tmp_path: Path) -> None:
     """From the first write on, whenever it began; a take-over reads one record, its claim, and goes on exactly."""
 
@@ -300,7 +291,7 @@ def test_a_changelog_made_anew_is_followed_from_its_beginning(broker: Broker, tm
         await follower.at_end()
         if not seen:
             await follower.following.stop()
-        await remake(owner)
+        await remake(owner.client, owner.table_plan.changelog)
         again = Host(owner.client, owner.plan.declaration.app, tmp_path / "again")
         await again.own()
         for write in range(20):

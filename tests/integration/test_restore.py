@@ -26,6 +26,7 @@ from tables.loading import Loader
 from tables.records import CLAIM, PROGRESS, Progress, Record, cell_key
 from tables.recovery import OffsetsGone, load, restore
 from tables.store import MemoryStore
+from tests.integration.remade import remake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -153,12 +154,7 @@ def test_a_topic_made_anew_is_noticed_at_any_length(broker: Broker, claimed_last
                 store.write(write, base + 2)
                 if claimed_last:
                     await take(client, topic, store)
-                admin = AIOKafkaAdminClient(**client.settings)
-                await admin.start()
-                await admin.delete_topics([topic])
-                await admin.close()
-                await topics.ensure(client, topic, 1, {"cleanup.policy": "compact"})
-                await client.refresh()
+                await remake(client, topic)
         if claimed_last:
             await take(client, topic, MemoryStore())
         _, result = await take(client, topic, store)
