@@ -121,6 +121,15 @@ class Progress(msgspec.Struct):
     rewritten: int = 0
     blocks: tuple[int, int] = (0, 0)
 
+    @property
+    def silent_watermark(self) -> int:
+        """The watermark, ms, from which the clock goes on where all inputs are silent; `NEVER` if nothing was seen.
+
+        An input without any record may have been the last to be silent, and have held the table's own back until then.
+        """
+        seen = [origin.watermark for origin in self.origins.values() if origin.watermark > NEVER]
+        return max(self.watermark, min(seen, default=NEVER))
+
     def encode(self) -> bytes:
         """Return the record value."""
         return msgspec.json.encode(self)

@@ -302,7 +302,7 @@ class TablePartition:
     def silent_watermark(self, since: float) -> int:
         """Return the watermark at the beginning of the silence that began at monotonic second `since`."""
         if self._silence is None or self._silence[0] != since:
-            self._silence = since, self.engine.progress.watermark
+            self._silence = since, self.engine.progress.silent_watermark
         return self._silence[1]
 
     def forget(self, error: Exception | None = None) -> None:

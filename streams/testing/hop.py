@@ -88,7 +88,7 @@ class Inlet:
 
     def silence(self, clock: int) -> Iterator[Event]:
         """Advance the watermark if every origin says that it is silent, and yield what is produced."""
-        engine, reached = self.table.engine, self.table.engine.progress.watermark
+        engine, reached = self.table.engine, self.table.engine.progress.silent_watermark
         if self._idle is None or not self._receiver.silent:
             return
         if self._heard is not None and reached > NEVER:

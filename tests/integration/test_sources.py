@@ -72,6 +72,20 @@ alerts:
   - {{alert: Busy, table: sites, expr: n >= 9}}
 """
 
+SILENT = """
+app: {app}
+streams:
+  requests: {{topic: {app}.requests, time: ts, key: host, idle: 1s}}
+  clicks: {{topic: {app}.clicks, time: at, idle: 4s}}
+tables:
+  users:
+    from: [requests, clicks]
+    key: [site, user]
+    window: {{tumbling: 4s, grace: 0s}}
+    emit: close
+    aggregates: {{n: count()}}
+"""
+
 
 class Joined(Run):
     """The app above on one broker."""
@@ -156,6 +170,18 @@ def test_a_killed_worker_and_a_new_one_change_nothing(run: Joined) -> None:
     until(run.all_done, lambda: f"everything committed\n{run.said()}", 90)
     assert [run.workers[name].stop() for name in "bc"] == [0, 0], run.said()
     compare(run)
+
+
+def test_a_stream_without_a_record_may_be_silent_last(run: Joined) -> None:
+    """It held the windows of the other one back until then; the clock goes on from what the other one has seen."""
+    run.declaration.write_text(SILENT.format(app=run.app))
+    rows = [{"user": "u", "site": "de", "ts": BASE + at, "bytes": 1} for at in (0, 1_000, 12_000)]
+    produce(run.bootstrap, f"{run.app}.requests", [Sent(0, b"h", json.dumps(row).encode()) for row in rows])
+    worker = run.worker("a").wait_ready()
+    until(lambda: len(read(run.bootstrap, f"{run.app}-users")) == 2, lambda: f"both windows\n{run.said()}", 60)
+    assert worker.stop() == 0
+    sent = [json.loads(each.value) for each in read(run.bootstrap, f"{run.app}-users")]
+    assert {row["window"]["start"]: row["n"] for row in sent} == {BASE: 2, BASE + 12_000: 1}
 
 
 def compare(run: Joined) -> None:

@@ -157,6 +157,16 @@ def test_a_chain_needs_no_rows_to_go_on() -> None:
     assert [row["n"] for row in values(harness, "t-hours")] == [2]
 
 
+def test_a_stream_without_a_record_may_be_silent_last() -> None:
+    """All are silent two minutes after the one event: the clock has then passed the end of its window."""
+    harness = Harness(loads(TWO))
+    harness.feed("web", web(5))
+    harness.advance("119s")
+    assert values(harness, "t-traffic") == []
+    harness.advance("1s")
+    assert [row["n"] for row in values(harness, "t-traffic")] == [1]
+
+
 def test_silence_goes_down_a_chain() -> None:
     """When the input is silent, each table closes what it has by the clock, and the ones below follow."""
     harness = Harness(loads(CHAIN))

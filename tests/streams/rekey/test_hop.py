@@ -153,6 +153,24 @@ def test_an_idle_origin_holds_nothing_back_until_it_speaks_again() -> None:
     assert hop.receiver.silent
 
 
+def test_the_clock_goes_on_from_what_was_seen() -> None:
+    """An origin without any record may be the last to be silent: it has held the watermark back, and not the clock."""
+    hop = Hop(planned("emit: close,"))
+    assert hop.progress.silent_watermark == NEVER
+    hop.feed(0, event(1), event(50))
+    hop.idle(0)
+    hop.idle(1)
+    assert hop.receiver.silent
+    assert hop.progress.watermark == NEVER
+    assert hop.progress.silent_watermark == BASE + 50_000
+    hop.events += hop.table.drive(hop.table.engine.tick(BASE + 55_000))
+    assert len(hop.events) == 1
+    assert hop.progress.silent_watermark == BASE + 55_000
+    hop.feed(1, event(60))
+    hop.idle(1)
+    assert hop.progress.silent_watermark == BASE + 60_000
+
+
 def test_an_old_word_of_silence_says_nothing() -> None:
     """An idle block that lands behind newer rows of its origin is out of date."""
     hop = Hop(planned())
