@@ -146,7 +146,8 @@ def made(name: str, seed: int) -> Iterator[Sent]:
 @pytest.fixture(params=["embedded", "kafka"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Joined]:
     """Return an app on each of the brokers."""
-    each = Joined(request.getfixturevalue(request.param).bootstrap, f"j{request.param}", tmp_path)
+    app = "j" if "killed" in request.node.originalname else "silent"
+    each = Joined(request.getfixturevalue(request.param).bootstrap, f"{app}{request.param}", tmp_path)
     yield each
     each.kill()
 
