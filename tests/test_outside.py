@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from kafka.errors import KafkaConnectionError
-from kafka.net.inet import create_connection
+from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.transport import KafkaTCPTransport
 
 from streams.embedded import free_port
@@ -48,10 +48,28 @@ async def wait_write(sock: socket.socket, **_: Any) -> None:
     await asyncio.sleep(0.01)
 
 
-def test_a_refused_connection_leaves_nothing() -> None:
-    """Nobody listens: the attempt fails."""
+def test_a_refused_connection_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens: the attempt fails, and its socket is closed."""
+    made: list[int] = []
+    closed: list[int] = []
+    make, close = KafkaNetSocket.socket, socket.socket.close
+
+    def noted(self: KafkaNetSocket, *args: Any) -> socket.socket:
+        found = make(self, *args)
+        made.append(found.fileno())
+        return found
+
+    def closing(self: socket.socket) -> None:
+        closed.append(self.fileno())
+        close(self)
+
+    monkeypatch.setattr(KafkaNetSocket, "socket", noted)
+    monkeypatch.setattr(socket.socket, "close", closing)
     with pytest.raises(KafkaConnectionError, match="ECONNREFUSED"):
         asyncio.run(create_connection(SimpleNamespace(wait_write=wait_write), "127.0.0.1", free_port()))
+    gc.collect()
+    assert made
+    assert set(made) <= set(closed)
 
 
 def test_a_connection_that_is_given_up_leaves_nothing(listening: socket.socket) -> None:
