@@ -27,7 +27,13 @@ def widen(client: Any) -> None:
     for each in client._conns.values():
         if type(each._reader) is asyncio.StreamReader:
             PieceReader.instead_of(each._reader)
-            each._writer.transport.max_size = PIECE_BYTES
+            _take_more(each._writer.transport)
+
+
+def _take_more(transport: Any) -> None:
+    """Let a transport receive more at once; that of uvloop decides for itself."""
+    if hasattr(transport, "max_size"):
+        transport.max_size = PIECE_BYTES
 
 
 class PieceReader(asyncio.StreamReader):

@@ -157,3 +157,15 @@ def test_connections_are_widened_once() -> None:
         assert await reader.readexactly(1) == b"c"
 
     asyncio.run(run())
+
+
+def test_a_transport_that_decides_for_itself_keeps_its_pieces() -> None:
+    """A transport without such a bound, as that of uvloop (`faust -L uvloop`), gets the reader all the same."""
+
+    async def run() -> None:
+        transport = object()  # no attribute can be set on it
+        connection: Any = SimpleNamespace(_reader=asyncio.StreamReader(), _writer=SimpleNamespace(transport=transport))
+        widen(SimpleNamespace(_conns={1: connection}))
+        assert type(vars(connection)["_reader"]) is PieceReader
+
+    asyncio.run(run())
