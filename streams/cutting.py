@@ -10,6 +10,7 @@ from tables.aggregates.base import Objects
 from tables.cells import RECORD_BYTES
 from tables.growth import growth
 from tables.ids import ID_BYTES
+from tables.reductions import some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ class Cutter:
         if self._texts:
             sizes = sizes + growth(self._cells.table.aggregates, inputs, len(codes))
         large: NDArray[np.bool_] = sizes > self._limits.size // 2
-        return large if large.any() else None
+        return large if some(large) else None
 
     def full(self, draft: Draft, records: int) -> bool:
         """Return whether so many more records of alerts, or emitted rows, have no room in the write."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streams import reasons
 from streams.rfc3339 import milliseconds
 from tables.columns import Column
+from tables.reductions import every, greatest, least
 
 Ints = NDArray[np.int64]
 Bad = tuple[int, str, str]
@@ -53,9 +54,9 @@ def event_time(
 
 def _all_right(ms: Ints, max_ahead: int | None, timestamps: Ints) -> bool:
     """Return whether it is plain that no row is wrong; what is not plain is looked at row by row."""
-    if not len(ms) or ms.min() <= 0 or ms.max() > LATEST:
+    if not len(ms) or least(ms) <= 0 or greatest(ms) > LATEST:
         return False
-    return max_ahead is None or bool((ms - max_ahead <= timestamps).all())
+    return max_ahead is None or every(ms - max_ahead <= timestamps)
 
 
 def _bad(row: int, ms: Ints, column: Column | None, timestamps: Ints) -> Bad:
@@ -111,7 +112,7 @@ def _divided(values: Ints, by: int) -> Ints:
 
 
 def _from_floats(values: NDArray[np.float64], unit: str | None) -> Ints:
-    if unit is None and len(values) and values.max() < _UP_TO[0][0]:
+    if unit is None and len(values) and greatest(values) < _UP_TO[0][0]:
         unit = "s"
     # One correctly rounded step each, so that halves stay halves.
     with np.errstate(over="ignore"):
@@ -120,7 +121,7 @@ def _from_floats(values: NDArray[np.float64], unit: str | None) -> Ints:
             scaled = values * np.where(limits[0], 1000.0, 1.0) / np.select(limits, [1.0, 1.0, 1e3], 1e6)
         else:
             scaled = values * 1000 if unit == "s" else values / (_PER_SECOND[unit] // 1000)
-    if not (len(scaled) and scaled.min() > 0 and scaled.max() <= LATEST):
+    if not (len(scaled) and least(scaled) > 0 and greatest(scaled) <= LATEST):
         scaled = np.where((scaled > 0) & (scaled <= LATEST), scaled, _WRONG)
     ms: Ints = np.floor(scaled + 0.5).astype(np.int64)
     return ms

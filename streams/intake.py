@@ -14,6 +14,7 @@ from tables.bounded import BoundedCells
 from tables.ids import marks
 from tables.keys import BAD, keyless
 from tables.records import NEVER
+from tables.reductions import some
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +123,7 @@ class Receiver:
         rows.pane = panes.pane(rows.time)
         rows.first = np.maximum(panes.counts_from(rows.pane, rows.running), judged)
         late = panes.late(rows.pane, rows.first)
-        if not late.any():
+        if not some(late):
             return rows
         letters += self._late(batch, rows.take(np.flatnonzero(late)))
         return rows.take(np.flatnonzero(~late))
@@ -142,7 +143,7 @@ class Receiver:
         rows.codes = self._codes(batch, rows)
         if isinstance(self._cells, BoundedCells):
             rows.codes = self._cells.admit(rows.codes, rows.pane, rows.first)
-        return self._coded(batch, rows, letters) if rows.codes.min(initial=0) < 0 else rows
+        return self._coded(batch, rows, letters) if some(rows.codes < 0) else rows
 
     def _codes(self, batch: Batch, rows: Arrivals) -> Ints:
         """Return the key codes; rows of a re-key bring their key bytes, coded once for each key that is left."""

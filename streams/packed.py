@@ -62,7 +62,7 @@ class Packed(Sequence[bytes | None]):
 
     def size(self) -> int:
         """Return the bytes of all of them."""
-        return int(np.maximum(self.length, 0).sum())
+        return int(np.add.reduce(np.maximum(self.length, 0)))
 
 
 def joined(parts: Sequence[Packed]) -> Packed:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tables.groups import Group, Index, pairs
 from tables.keys import KeyCodes
 from tables.records import NEVER
+from tables.reductions import every, greatest, least
 from tables.state import State
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class CellMap:
                 self._note(group, codes[part], rows[part])
 
     def _note(self, group: Group, codes: Codes, rows: Rows) -> None:
-        self._grow(int(rows.max()) + 1)
+        self._grow(int(greatest(rows)) + 1)
         self.number_of[rows] = np.arange(self._numbers, self._numbers + len(rows))
         self._numbers += len(rows)
         self.group_of[rows] = group.serial
@@ -255,7 +256,7 @@ class CellMap:
         """Note what some cells take at most, whose values are so long as they are written, or at most will be."""
         most = self.state.most(rows, sizes)
         self.size[rows] = most
-        self.largest = max(self.largest, int(most.max()))
+        self.largest = max(self.largest, int(greatest(most)))
 
     def find(self, group: Group, codes: Codes) -> tuple[Rows, Rows]:
         """Return which of the codes a group has (positions, rising) and their state rows."""
@@ -281,7 +282,7 @@ class CellMap:
         rows.sort()
         rows &= _ROW
         serials = self.group_of[rows]
-        if serials[0] == serials.max() == serials.min():
+        if serials[0] == greatest(serials) == least(serials):
             yield self.by_serial[int(serials[0])], rows
             return
         order = np.argsort(serials, kind="stable")
@@ -309,5 +310,5 @@ def _together(parts: list[Codes]) -> Codes:
     if len(parts) == 1:
         codes = parts[0]
         new = codes[1:] != codes[:-1]
-        return codes if new.all() else codes[np.concatenate(([True], new))]
+        return codes if every(new) else codes[np.concatenate(([True], new))]
     return np.unique(np.concatenate(parts))

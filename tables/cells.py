@@ -202,7 +202,7 @@ class Cells:
         self._dirty[new] = True
         self._touched.append(new)
         self._pending += len(new)
-        self._pending_bytes += int(self._sizes(new).sum()) + int(self.keys.lengths(self._map.code_of[new]).sum())
+        self._pending_bytes += int(np.add.reduce(self._sizes(new) + self.keys.lengths(self._map.code_of[new])))
 
     # Hand over what changed
 

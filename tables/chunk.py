@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.reductions import greatest, least
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -108,7 +110,7 @@ def pieces(blob: bytes, spans: Spans) -> list[bytes | None]:
     size = spans.size
     if not len(size):
         return []
-    low, high = int(size.min()), int(size.max())
+    low, high = int(least(size)), int(greatest(size))
     if low == high:
         return list(repeat(None, len(size))) if low < 0 else _equal(blob, spans.start, low)
     if low >= 0:

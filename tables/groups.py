@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tables.records import group_prefix
+from tables.reductions import greatest, least
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Rows
@@ -166,7 +167,7 @@ class Index:
 
 def compact(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]:
     """Return the distinct values, rising, and for each value its position in them; without a sort if they lie close."""
-    low, high = int(values.min()), int(values.max())
+    low, high = int(least(values)), int(greatest(values))
     if high - low >= 4 * len(values) + 1024:
         distinct, index = np.unique(values, return_inverse=True)
         return distinct, index.astype(np.intp, copy=False)
@@ -180,9 +181,9 @@ def compact(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]:
 
 def pairs(pane: NDArray[np.int64], first: NDArray[np.int64]) -> tuple[list[tuple[int, int]], Rows | None]:
     """Return the distinct (pane, first) of n > 0 rows, and for each row its position in them (None if there is one)."""
-    low, least = int(pane.min()), int(first.min())
-    if low == pane.max() and least == first.max():
-        return [(low, least)], None
+    low, begin = int(least(pane)), int(least(first))
+    if low == greatest(pane) and begin == greatest(first):
+        return [(low, begin)], None
     panes, by_pane = compact(pane)
     firsts, by_first = compact(first)
     both, which = compact(by_pane * len(firsts) + by_first)

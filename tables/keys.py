@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tables import fast
 from tables.keypool import KeyPool
 from tables.pieces import Pieces
+from tables.reductions import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +188,7 @@ class KeyCodes:
         """Return the codes of rows whose texts have numbers already: each text is looked up once."""
         known = self._by_number(texts)
         found = known.take(codes)
-        if found.min(initial=0) >= 0:
+        if not some(found < 0):
             return found
         new = np.unique(codes[found < 0])
         known[new] = self._looked_up(texts[new].tolist())
@@ -207,7 +208,7 @@ class KeyCodes:
 
     def _looked_up(self, values: list[Any]) -> Codes:
         codes = np.fromiter(map(self._single.get, values, repeat(_NEW)), np.int64, len(values))
-        new = np.flatnonzero(codes == _NEW)
+        new = (codes == _NEW).nonzero()[0]
         if len(new):
             codes[new] = self._learn_many([values[row] for row in new.tolist()])
         return codes
@@ -265,7 +266,7 @@ class KeyCodes:
     def learn(self, keys: Sequence[bytes]) -> Codes:
         """Return the codes of keys that the table holds already, the same ones among them; the limit does not count."""
         codes = np.fromiter(map(self._codes.get, keys, repeat(_NEW)), np.int64, len(keys))
-        new = np.flatnonzero(codes == _NEW)
+        new = (codes == _NEW).nonzero()[0]
         if len(new):
             names = [keys[row] for row in new.tolist()]
             self._give(list(dict.fromkeys(names)))
@@ -308,8 +309,7 @@ class KeyCodes:
         if (loops := fast.kernels()) is None:
             return Pieces.of(self.keys(codes, prefix))
         sizes = self._lengths[codes] + len(prefix)
-        ends = sizes.cumsum()
-        into, places = np.empty(sizes.sum(), np.uint8), ends - sizes
+        into, places = np.empty(np.add.reduce(sizes), np.uint8), sizes.cumsum() - sizes
         loops.repeat(np.frombuffer(prefix, np.uint8), into, places)
         self._pool.write(loops, codes, into, places)
         return Pieces(into.tobytes(), sizes)

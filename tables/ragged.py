@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tables.reductions import every
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -62,7 +64,7 @@ class RaggedColumn:
 
     def clear(self, rows: Rows) -> None:
         """Empty these rows."""
-        self._live -= int(self._length[rows].sum())
+        self._live -= int(np.add.reduce(self._length[rows]))
         self._length[rows] = 0
 
     def lengths(self, rows: Rows) -> NDArray[np.int64]:
@@ -75,7 +77,7 @@ class RaggedColumn:
         start, length = self._start[rows], self._length[rows]
         if not len(rows):
             return self._pool[:0], length
-        if (start[1:] == start[:-1] + length[:-1]).all():
+        if every(start[1:] == start[:-1] + length[:-1]):
             return self._pool[start[0] : start[-1] + length[-1]], length
         return self._pool.take(segments(start, length)), length
 
@@ -127,7 +129,7 @@ class RaggedColumn:
             change: takes the pool, by row where its entries begin and how many they are, and how much of the pool is
                 used; returns how much is used now, by how many entries the rows have grown, and what this returns.
         """
-        self._reserve(int(self._length[rows].sum()) + more, len(rows))
+        self._reserve(int(np.add.reduce(self._length[rows])) + more, len(rows))
         self._used, grown, found = change(self._pool, self._start, self._length, self._used)
         self._live += grown
         return found

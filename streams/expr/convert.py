@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streams.expr.syntax import Scalar
 from tables.columns import Column, Mask
+from tables.reductions import every
 
 NUMBERS = frozenset(("int", "float", "mixed"))
 """The kinds that hold numbers."""
@@ -94,7 +95,7 @@ def _bounded(item: object) -> object:
 def finite(column: Column) -> Column:
     """Return the `float` or `mixed` column with non-finite numbers made null."""
     good = np.isfinite(column.values)
-    if good.all():
+    if every(good):
         return column
     null = ~good if column.null is None else ~good | column.null
     return Column(column.kind, np.where(good, column.values, 0.0), null, column.ints, column.integer)

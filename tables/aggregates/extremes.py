@@ -11,6 +11,7 @@ from tables import fast
 from tables.aggregates.base import Aggregate, Fixed
 from tables.aggregates.numeric import number_column, split
 from tables.columns import Column
+from tables.reductions import every, some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ class Extreme(Aggregate):
         """Return the extremes, integers where an integer won; null where no value was seen."""
         whole, real, any_whole = state["whole"][rows], state["real"][rows], state["any_whole"][rows]
         any_real = real != self.real
-        if any_real.all() and not any_whole.any():
+        if every(any_real) and not some(any_whole):
             return Column("float", real)
         is_real = any_real & (~any_whole | self._beats(real, whole))
         return number_column(whole, real, is_real, ~any_whole & ~any_real)

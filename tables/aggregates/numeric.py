@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tables.columns import Column
+from tables.reductions import every
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def present(column: Column) -> Mask | None:
         finite = np.isfinite(column.values)
         if column.integer is not None:
             finite |= column.integer
-        column.finite = bool(finite.all())
+        column.finite = every(finite)
         if not column.finite:
             mask = finite if mask is None else mask & finite
     return mask

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tables.aggregates.sketch import Sketched, check_q
 from tables.columns import Column
+from tables.reductions import some
 
 if TYPE_CHECKING:
     from tables.aggregates.base import Aggregate, Rows, View
@@ -45,7 +46,7 @@ class Quantile(Sketched):
     def result(self, state: View, rows: Rows) -> Column:
         """Return the quantiles, floats; null where no value was seen."""
         values, null = self.quantile(state, rows, self.q)
-        return Column("float", values, null if null.any() else None)
+        return Column("float", values, null if some(null) else None)
 
 
 def quantile(q: float, of: str, *, where: str | None = None) -> Quantile:

@@ -19,6 +19,7 @@ import numpy as np
 from tables import fast
 from tables.aggregates.base import Aggregate, Ragged
 from tables.aggregates.numeric import floats
+from tables.reductions import every
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,7 @@ def check_q(kind: str, q: Any, example: str) -> None:
 
 def ordinals(values: NDArray[np.float64]) -> Ints:
     """Return the ordinals of the buckets that the values fall into; they sort as the values do."""
-    if values.min(initial=_LEAST) >= _LEAST:
+    if every(values >= _LEAST):
         return np.ceil(np.log(values) / _LOG).astype(np.int64) + (_SHIFT + _ZERO)
     size = np.abs(values)
     zero = size < _LEAST

@@ -11,6 +11,7 @@ from tables.aggregates.base import Aggregate
 from tables.aggregates.numeric import number_column
 from tables.aggregates.sums import fold_sum, integers, merge_sum, sum_columns, total
 from tables.columns import Column
+from tables.reductions import every
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,7 @@ class Sum(Aggregate):
         """
         is_real = state["is_real"][rows]
         real = total(state, rows)
-        if is_real.all() and np.isfinite(real).all():
+        if every(is_real) and every(np.isfinite(real)):
             return Column("float", real)
         whole, great = integers(state, rows)
         column = number_column(whole, real, is_real, is_real & ~np.isfinite(real))

@@ -79,7 +79,7 @@ def total(state: View, rows: Rows) -> Floats:
     high, low = state["high"][rows], state["low"][rows]
     real, error = state["real"][rows], state["error"][rows]
     with np.errstate(all="ignore"):
-        if not (high.any() or low.any()):
+        if not (np.count_nonzero(high) or np.count_nonzero(low)):
             return np.asarray(real + 0.0 + error)
         whole = (np.ldexp(high.astype(np.float64), _BITS), (low >> _HALF) * 2.0**_HALF, low & ((1 << _HALF) - 1))
         for term in whole:
