@@ -10,6 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tables.reductions import summed
+
 NULL = -1
 """The length of a value that is null."""
 
@@ -62,7 +64,7 @@ class Packed(Sequence[bytes | None]):
 
     def size(self) -> int:
         """Return the bytes of all of them."""
-        return int(np.add.reduce(np.maximum(self.length, 0)))
+        return summed(np.maximum(self.length, 0))
 
 
 def joined(parts: Sequence[Packed]) -> Packed:

@@ -21,6 +21,7 @@ from tables.columns import Lazy
 from tables.folding import fold_all
 from tables.growth import growth, steady_growth
 from tables.records import GROUP_BYTES, NEVER
+from tables.reductions import summed
 from tables.shapes import Shapes
 from tables.store import cells_of
 from tables.windows import FOREVER, panes
@@ -202,7 +203,7 @@ class Cells:
         self._dirty[new] = True
         self._touched.append(new)
         self._pending += len(new)
-        self._pending_bytes += int(np.add.reduce(self._sizes(new) + self.keys.lengths(self._map.code_of[new])))
+        self._pending_bytes += summed(self._sizes(new) + self.keys.lengths(self._map.code_of[new]))
 
     # Hand over what changed
 

@@ -15,6 +15,7 @@ from tables.packing import Packed, unpack
 from tables.packing import sizes as packed_sizes
 from tables.pieces import Pieces
 from tables.ragged import segments
+from tables.reductions import summed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +142,7 @@ def together(records: NDArray[Any], parts: Sequence[Part]) -> Pieces:
 def _written(loops: ModuleType, records: NDArray[Any], parts: Sequence[Part], sizes: NDArray[np.int64]) -> bytes:
     """Return the same by compiled loops, of `sizes` bytes each."""
     ends = sizes.cumsum()
-    block, places = np.empty(np.add.reduce(sizes), np.uint8), ends - sizes
+    block, places = np.empty(summed(sizes), np.uint8), ends - sizes
     loops.spread(records.view(np.uint8), np.full(len(records), records.itemsize), block, places)
     for part in parts:
         part.write(loops, block, places)

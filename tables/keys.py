@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tables import fast
 from tables.keypool import KeyPool
 from tables.pieces import Pieces
-from tables.reductions import some
+from tables.reductions import some, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,7 +309,7 @@ class KeyCodes:
         if (loops := fast.kernels()) is None:
             return Pieces.of(self.keys(codes, prefix))
         sizes = self._lengths[codes] + len(prefix)
-        into, places = np.empty(np.add.reduce(sizes), np.uint8), sizes.cumsum() - sizes
+        into, places = np.empty(summed(sizes), np.uint8), sizes.cumsum() - sizes
         loops.repeat(np.frombuffer(prefix, np.uint8), into, places)
         self._pool.write(loops, codes, into, places)
         return Pieces(into.tobytes(), sizes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tables.reductions import every
+from tables.reductions import every, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class RaggedColumn:
 
     def clear(self, rows: Rows) -> None:
         """Empty these rows."""
-        self._live -= int(np.add.reduce(self._length[rows]))
+        self._live -= summed(self._length[rows])
         self._length[rows] = 0
 
     def lengths(self, rows: Rows) -> NDArray[np.int64]:
@@ -129,7 +129,7 @@ class RaggedColumn:
             change: takes the pool, by row where its entries begin and how many they are, and how much of the pool is
                 used; returns how much is used now, by how many entries the rows have grown, and what this returns.
         """
-        self._reserve(int(np.add.reduce(self._length[rows])) + more, len(rows))
+        self._reserve(summed(self._length[rows]) + more, len(rows))
         self._used, grown, found = change(self._pool, self._start, self._length, self._used)
         self._live += grown
         return found

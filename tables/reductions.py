@@ -1,16 +1,17 @@
-"""Least, greatest, some and every of an array, for the many small ones of a turn.
+"""Least, greatest, some, every and sum of an array, for the many small ones of a turn.
 
 `ndarray.min` and its like go through the machinery of ufuncs, and a Python function before it: 2 to 3 us whatever the
 size, of which a turn that folds a hundred events had fifty. The place of the extreme and what stands there take a
-quarter of that, and of 30,000 values no longer than they.
+quarter of that, and of 30,000 values no longer than they; a sum without that function takes half.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -30,6 +31,11 @@ def greatest(values: NDArray[Any]) -> Any:
         ValueError: there is none.
     """
     return values[values.argmax()]
+
+
+def summed(values: NDArray[np.integer[Any]]) -> int:
+    """Return the sum of integers; of none, 0."""
+    return int(np.add.reduce(values))
 
 
 def some(mask: NDArray[np.bool_]) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tables.reductions import every, greatest, least, some
+from tables.reductions import every, greatest, least, some, summed
 
 NUMBERS = st.sampled_from([np.int32, np.int64, np.uint64, np.float64])
 
@@ -26,6 +26,14 @@ def test_extremes_are_those_of_numpy(values: np.ndarray[Any, Any]) -> None:
 def test_some_and_every_are_any_and_all(mask: np.ndarray[Any, Any]) -> None:
     """Whether some or all are true is what Python says of the list; of no values, none is and all are."""
     assert (some(mask), every(mask)) == (any(mask.tolist()), all(mask.tolist()))
+
+
+@given(
+    arrays.arrays(st.sampled_from([np.int32, np.int64]), st.integers(0, 40), elements=st.integers(-(2**31), 2**31 - 1))
+)
+def test_a_sum_is_that_of_python(values: np.ndarray[Any, Any]) -> None:
+    """The sum is what Python adds up, also where it does not fit the width of its terms; of no values, it is 0."""
+    assert summed(values) == sum(values.tolist())
 
 
 @pytest.mark.parametrize("extreme", [least, greatest])
