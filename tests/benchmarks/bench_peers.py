@@ -16,9 +16,6 @@ from tests.benchmarks.verify import wrong_cells
 from tests.benchmarks.workload import Workload
 from tests.brokers import BrokerUnavailable
 
-SLOW_RUNS = 2
-"""At most so many runs of a system that is not given all events."""
-
 
 def main() -> None:
     """Print a row per system and number of keys, and add the part to the report."""
@@ -45,14 +42,13 @@ def _one(bootstrap: str, system: System, workload: Workload, options: argparse.N
     part = workload.first(round(system.events * options.scale))
     topic = f"bench.{len(part)}{'.last' if system.last else ''}"
     records = len(part) + (part.partitions if system.last else 0)
-    runs = options.runs if len(part) == len(workload) else min(options.runs, SLOW_RUNS)
     loaded_topics = options.__dict__.setdefault("loaded", set())
     if (bootstrap, topic) not in loaded_topics:
         loaded(bootstrap, part, topic, last=system.last)
         loaded_topics.add((bootstrap, topic))
     figures = []
     try:
-        for number in range(runs):
+        for number in range(options.runs):
             app = f"{system.name.lower().translate(str.maketrans(' .,-', '____'))}_{number}"
             spent, found = system.run(bootstrap, topic, app, records)
             figures.append(Figures(len(part), spent, wrong_cells(found, part.expected())))
