@@ -46,7 +46,7 @@ def _one(bootstrap: str, system: System, workload: Workload, options: argparse.N
     if (bootstrap, topic) not in loaded_topics:
         loaded(bootstrap, part, topic, last=system.last)
         loaded_topics.add((bootstrap, topic))
-    figures, expected = [], part.expected()
+    figures, expected = [], part.expected
     try:
         for number in range(options.runs):
             app = f"{system.name.lower().translate(str.maketrans(' .,-', '____'))}_{number}"

@@ -17,6 +17,8 @@ from tests.benchmarks.workload import TOPIC, Workload
 
 KEYS = 10_000
 COST = "CPU s per million events"
+WARM = "after a quarter"
+"""What the CPU costs once a worker has its memory."""
 Rows = list[dict[str, Any]]
 Curve = Callable[[int, int, Sequence[int]], Rows]
 """Takes events, runs and values, and returns rows of the report."""
@@ -26,17 +28,18 @@ def main() -> None:
     """Run the curves that were asked for, and add each to the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("curves", nargs="*", choices=[[], *CURVES], help="all, if none is named")
-    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--events", type=int, help="of every curve that is run, instead of its own number")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--dry", action="store_true", help="print only, leave the report alone")
     options = parser.parse_args()
     wrong = 0
     for name in options.curves or CURVES:
         x, values, run = CURVES[name]
-        rows = run(options.events, options.runs, values)
+        events = options.events or EVENTS.get(name, 2_000_000)
+        rows = run(events, options.runs, values)
         wrong += sum(row["wrong cells"] for row in rows)
         if not options.dry:
-            contribute(_part(name, x, rows, options))
+            contribute(_part(name, x, rows, events, options.runs))
     sys.exit(wrong > 0)
 
 
@@ -44,9 +47,9 @@ def _cut(events: int, partitions: int) -> Workload:
     return Workload.make(events, KEYS, partitions=partitions)
 
 
-def _part(name: str, x: str, rows: Rows, options: argparse.Namespace) -> Part:
+def _part(name: str, x: str, rows: Rows, events: int, runs: int) -> Part:
     about = (
-        f"{options.events:,} events in a backlog on Apache Kafka; {TEXTS[name]} Median of {options.runs} runs, "
+        f"{events:,} events in a backlog on Apache Kafka; {TEXTS[name]} Median of {runs} runs, "
         "in turn, and against the first of a round; the result is read from the changelog and compared after each."
     )
     plot = Lines(x, (COST,), COST, logarithmic=True)
@@ -61,9 +64,19 @@ def _in_turn(runs: int, x: str, values: Sequence[int], cases: Sequence[Callable[
     rounds: list[list[Figures]] = [[figures for case in cases for figures in case()] for _ in range(runs)]
     rows = []
     for value, figures in zip(values, zip(*rounds, strict=True), strict=True):
-        ratio = median(one.cpu_per_million / each[0].cpu_per_million for one, each in zip(figures, rounds, strict=True))
-        rows.append(_row(x, value, Medians.of(figures), {f"against {values[0]:,}": round(ratio, 2)}))
+        against = f"against {values[0]:,}"
+        more = {against: _ratio("cpu_per_million", figures, rounds)}
+        if x in SCALE:
+            more[WARM] = round(median(each.warm or 0 for each in figures), 3)
+            more[f"{against}, {WARM}"] = _ratio("warm", figures, rounds)
+        rows.append(_row(x, value, Medians.of(figures), more))
     return rows
+
+
+def _ratio(name: str, figures: Sequence[Figures], rounds: Sequence[list[Figures]]) -> float:
+    """Return the median of what a case took against the first of its round."""
+    ratios = [getattr(one, name) / getattr(each[0], name) for one, each in zip(figures, rounds, strict=True)]
+    return round(median(ratios), 2)
 
 
 def _row(x: str, value: int, medians: Medians, more: dict[str, float]) -> dict[str, Any]:
@@ -117,6 +130,8 @@ def _declared(x: str) -> Curve:
 
 
 SCALE = ("partitions", "workers")
+EVENTS = {"partitions": 8_000_000, "workers": 24_000_000}
+"""More where a worker's first second, in which it takes its memory, would else be a large share of the difference."""
 CURVES: dict[str, tuple[str, Sequence[int], Curve]] = {
     "partitions": ("partitions", (1, 4, 16, 64), _of_topics("partitions", _cut)),
     "workers": ("workers", (1, 2, 4), _workers),

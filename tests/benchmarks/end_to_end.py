@@ -31,11 +31,13 @@ class Figures:
         events: in the topic.
         spent: from the first fetch to the last commit.
         wrong: cells that differ from the expected ones; None where nothing was compared.
+        warm: CPU seconds per million events after the first quarter of them; None where that was not taken.
     """
 
     events: int
     spent: Spent
     wrong: int | None
+    warm: float | None = None
 
     @property
     def rate(self) -> float:
@@ -100,12 +102,29 @@ def workers(
         ]
 
 
-def run_workers(bootstrap: str, events: int, text: str, *, topic: str = TOPIC, count: int = 1) -> Spent:
+@dataclass(frozen=True)
+class Backlog:
+    """What workers took for a backlog.
+
+    Args:
+        whole: for all of it.
+        warm: CPU seconds per million events after the first quarter, in which a worker takes its memory.
+    """
+
+    whole: Spent
+    warm: float
+
+
+def run_workers(bootstrap: str, events: int, text: str, *, topic: str = TOPIC, count: int = 1) -> Backlog:
     """Run workers until they have committed `events` records, and return what it took."""
     app = text.split()[1]
     with workers(bootstrap, text, count) as processes, Commits(bootstrap, app, topic) as commits:
         processes[0].heard("BEGAN")
-        return timed(processes, lambda: commits.total() >= events)
+        first = timed(processes, lambda: commits.total() >= events // 4)
+        done = commits.total()
+        whole = timed(processes, lambda: commits.total() >= events)
+    left = max(events - done, 1)
+    return Backlog(whole, (whole.cpu_seconds - first.cpu_seconds) / left * 1e6)
 
 
 def run_stock(bootstrap: str, events: int, topic: str = TOPIC) -> Figures:
@@ -145,9 +164,9 @@ def measure(
         declared: what the declaration has: `tables`, `aggregates`, `rules`, `window`.
     """
     found = []
-    expected = workload.expected()
     for _ in range(runs):
         text = declaration(f"bench{next(_apps)}", topic, Declared(**declared, form=workload.form))
         spent = run_workers(bootstrap, len(workload), text, topic=topic, count=count)
-        found.append(Figures(len(workload), spent, wrong_cells(cells(bootstrap, text), expected)))
+        wrong = wrong_cells(cells(bootstrap, text), workload.expected)
+        found.append(Figures(len(workload), spent.whole, wrong, spent.warm))
     return found

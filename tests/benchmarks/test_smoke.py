@@ -30,7 +30,7 @@ def test_worker_and_stock_faust_give_what_numpy_expects() -> None:
         assert figures.rate > 0
         assert figures.spent.peak_mib > 10
         assert run_faust(bootstrap, "stock", EVENTS).cpu_seconds > 0
-        assert wrong_cells(faust_cells(bootstrap, "stock"), workload.expected()) == 0
+        assert wrong_cells(faust_cells(bootstrap, "stock"), workload.expected) == 0
 
 
 def test_each_stage_sees_every_event() -> None:
@@ -55,7 +55,7 @@ def test_each_benchmark_tells_its_options(
 
 def test_a_wrong_table_is_found() -> None:
     """One cell that is changed, missing, or too many is one wrong cell."""
-    expected = Workload.make(EVENTS, 50).expected()
+    expected = Workload.make(EVENTS, 50).expected
     key, (count, total, least, most) = next(iter(expected.items()))
     assert wrong_cells(dict(expected), expected) == 0
     for changed in ((count + 1, total, least, most), (count, total + 0.01, least, most), (count, total, 0.0, most)):

@@ -92,8 +92,9 @@ class Workload:
         """The partition of each service, as Java's producer would choose it."""
         return np.array([(murmur2(name) & 0x7FFFFFFF) % self.partitions for name in self.names()])
 
+    @cached_property
     def expected(self) -> dict[tuple[bytes, int], tuple[int, float, float, float]]:
-        """Return (service, window start) -> (count, sum, min, max); no event of this workload is late."""
+        """(service, window start) -> (count, sum, min, max); no event of this workload is late."""
         window = self.time // WINDOW
         cell = self.service * (1 << 32) + window
         order = np.argsort(cell, kind="stable")

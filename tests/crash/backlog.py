@@ -128,7 +128,7 @@ def _compare(bootstrap: str, path: Path, workload: Workload) -> tuple[int, int, 
     table = plan(load_declaration(path)).tables["load"]
     found = windowed(table, compacted(bootstrap, table.changelog, SECONDS))
     rows = {(key.encode(), start): row for (_, start, key), row in found.items()}
-    wanted = workload.expected()
+    wanted = workload.expected
     unequal = sum(not _equal(rows.get(at), want) for at, want in wanted.items()) + len(rows.keys() - wanted.keys())
     return sum(row["events"] for row in rows.values()), len(rows), unequal
 

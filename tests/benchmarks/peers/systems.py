@@ -47,7 +47,7 @@ class System:
 def ours(bootstrap: str, topic: str, app: str, records: int) -> tuple[Spent, Cells]:
     """Run one worker of ours, the quantile and the rule included."""
     text = declaration(app, topic)
-    spent = run_workers(bootstrap, records, text, topic=topic)
+    spent = run_workers(bootstrap, records, text, topic=topic).whole
     return spent, cells(bootstrap, text)
 
 
