@@ -46,12 +46,12 @@ def _one(bootstrap: str, system: System, workload: Workload, options: argparse.N
     if (bootstrap, topic) not in loaded_topics:
         loaded(bootstrap, part, topic, last=system.last)
         loaded_topics.add((bootstrap, topic))
-    figures, expected = [], part.expected
+    figures = []
     try:
         for number in range(options.runs):
             app = f"{system.name.lower().translate(str.maketrans(' .,-', '____'))}_{number}"
             spent, found = system.run(bootstrap, topic, app, records)
-            figures.append(Figures(len(part), spent, wrong_cells(found, expected)))
+            figures.append(Figures(len(part), spent, wrong_cells(found, part.expected)))
     except (BrokerUnavailable, RunFailed) as error:
         sys.stdout.write(f"{system.name}: {error}\n")
         if not figures:

@@ -66,8 +66,9 @@ def _in_turn(runs: int, x: str, values: Sequence[int], cases: Sequence[Callable[
     for value, figures in zip(values, zip(*rounds, strict=True), strict=True):
         against = f"against {values[0]:,}"
         more = {against: _ratio("cpu_per_million", figures, rounds)}
-        if x in SCALE:
-            more[WARM] = round(median(each.warm or 0 for each in figures), 3)
+        warm = [each.warm for each in figures if each.warm]
+        if x in SCALE and all(each.warm for row in rounds for each in row):
+            more[WARM] = round(median(warm), 3)
             more[f"{against}, {WARM}"] = _ratio("warm", figures, rounds)
         rows.append(_row(x, value, Medians.of(figures), more))
     return rows

@@ -108,11 +108,12 @@ class Backlog:
 
     Args:
         whole: for all of it.
-        warm: CPU seconds per million events after the first quarter, in which a worker takes its memory.
+        warm: CPU seconds per million events after the first quarter, in which a worker takes its memory; None where
+            none were left.
     """
 
     whole: Spent
-    warm: float
+    warm: float | None
 
 
 def run_workers(bootstrap: str, events: int, text: str, *, topic: str = TOPIC, count: int = 1) -> Backlog:
@@ -123,8 +124,8 @@ def run_workers(bootstrap: str, events: int, text: str, *, topic: str = TOPIC, c
         first = timed(processes, lambda: commits.total() >= events // 4)
         done = commits.total()
         whole = timed(processes, lambda: commits.total() >= events)
-    left = max(events - done, 1)
-    return Backlog(whole, (whole.cpu_seconds - first.cpu_seconds) / left * 1e6)
+    left = events - done
+    return Backlog(whole, (whole.cpu_seconds - first.cpu_seconds) / left * 1e6 if left > 0 else None)
 
 
 def run_stock(bootstrap: str, events: int, topic: str = TOPIC) -> Figures:

@@ -58,12 +58,7 @@ def latest(
         wanted: of a record key.
         keyed: makes the key of key and value; without it the record key is the key.
     """
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        check_crcs=False,  # the broker checks them as it appends; in this client that is a loop over bytes, in Python
-    )
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
     numbers = consumer.partitions_for_topic(topic) or set()
     consumer.assign([TopicPartition(topic, number) for number in numbers])
     consumer.seek_to_beginning()
